@@ -1,0 +1,191 @@
+"""Istio: the gateway for clients, routing and traffic split between predictors, mTLS where sidecars run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+
+from components import chart
+from components.context import Context
+from components.gate import Gate
+from components.install import Installed, Manifest, install, register
+from components.keys import Certificate
+from components.upstream import image
+
+NAMESPACE = "istio-system"
+MODELS_GATEWAY = "seldon-gateway"
+PAGES_GATEWAY = "pages-gateway"
+TLS_SECRET = "gateway-tls"
+INGRESS = "istio-ingressgateway"
+"""Release name of the gateway chart: it makes the label `istio: ingressgateway` that gateways select."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IstioArgs:
+    domain: str
+    """Pages are served under <page>.<domain>, models under every host."""
+    tls_secret: str | None = None
+    """A TLS Secret of your own in istio-system; None makes a certificate signed by a CA of the stack."""
+    tls_generation: int = 1
+    """Raised by one, it renews the generated certificate."""
+    service_type: str = "LoadBalancer"
+    """How clients reach the gateway: LoadBalancer, or NodePort where the cluster has none."""
+    service_annotations: dict[str, str] = field(default_factory=dict)
+    after: Sequence[pulumi.Resource]
+
+
+class Istio(pulumi.ComponentResource):
+    """istiod, the gateway deployment, a Gateway for models and one for pages, and STRICT mTLS."""
+
+    pages_gateway: pulumi.Output[str]
+    """`namespace/name` for the VirtualServices of pages."""
+    models_gateway: pulumi.Output[str]
+    """`namespace/name` for SeldonDeployments."""
+    address: pulumi.Output[str]
+    """Where the load balancer answers: an address or a host name; empty when there is none."""
+
+    def __init__(
+        self, name: str, context: Context, args: IstioArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aiga:platform:Istio", name, None, opts)
+        control = self._control_plane(name, context, args)
+        gate = Gate(
+            f"{name}-webhooks",
+            layer="istio",
+            probes=[_gateway("probe", ["probe.invalid"], None), _injected_pod()],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=control.last),
+        )
+        gateway = self._gateway(name, context, args, [*args.after, gate])
+        secret = args.tls_secret or self._certificate(name, context, args)
+        own = pulumi.ResourceOptions(parent=self, depends_on=[gate])
+        for manifest in (
+            _gateway(MODELS_GATEWAY, ["*"], secret),
+            _gateway(PAGES_GATEWAY, [f"*.{args.domain}"], secret),
+            _strict_mtls(),
+        ):
+            manifest["metadata"]["labels"] = context.labels
+            register(context, name, manifest, own)
+        self.control = control
+        self.pages_gateway = gateway.after(f"{NAMESPACE}/{PAGES_GATEWAY}")
+        self.models_gateway = gateway.after(f"{NAMESPACE}/{MODELS_GATEWAY}")
+        self.address = _address(gateway)
+        self.register_outputs({"address": self.address})
+
+    def _control_plane(self, name: str, context: Context, args: IstioArgs) -> Installed:
+        base = chart.render(
+            context, "base", release="istio-base", namespace=NAMESPACE, values=chart.values("base", context.profile)
+        )
+        istiod = chart.render(
+            context,
+            "istiod",
+            release="istiod",
+            namespace=NAMESPACE,
+            values=chart.values("istiod", context.profile, _images()),
+        )
+        return install(context, name, [*base, *istiod], parent=self, after=args.after)
+
+    def _gateway(self, name: str, context: Context, args: IstioArgs, after: Sequence[pulumi.Resource]) -> Installed:
+        service = {"service": {"type": args.service_type, "annotations": args.service_annotations}}
+        objects = chart.render(
+            context,
+            "gateway",
+            release=INGRESS,
+            namespace=NAMESPACE,
+            values=chart.values("gateway", context.profile, service),
+        )
+        return install(context, f"{name}-ingress", objects, parent=self, after=after)
+
+    def _certificate(self, name: str, context: Context, args: IstioArgs) -> str:
+        pair = Certificate(
+            f"{name}-tls",
+            dns_names=[args.domain, f"*.{args.domain}"],
+            generation=args.tls_generation,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        secret: Manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": TLS_SECRET, "namespace": NAMESPACE, "labels": context.labels},
+            "type": "kubernetes.io/tls",
+            "stringData": {"tls.crt": pair.tls_crt, "tls.key": pair.tls_key, "ca.crt": pair.ca_crt},
+        }
+        register(context, name, secret, pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
+        return TLS_SECRET
+
+
+def virtual_service(name: str, namespace: str, gateway: pulumi.Input[str], host: str, target: str, port: int) -> Manifest:
+    """Routes a page's host through the pages' gateway to a Service of the namespace."""
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "hosts": [host],
+            "gateways": [gateway],
+            "http": [{"route": [{"destination": {"host": f"{target}.{namespace}.svc.cluster.local", "port": {"number": port}}}]}],
+        },
+    }
+
+
+def _images() -> dict[str, Any]:
+    """Full references: one tag feeds both images, and the chart of a source tree says `latest`."""
+    return {"image": image("istio-pilot").reference, "global": {"proxy": {"image": image("istio-proxy").reference}}}
+
+
+def _gateway(name: str, hosts: list[str], secret: str | None) -> Manifest:
+    plain = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": hosts}
+    if secret is None:
+        servers = [plain]
+    elif hosts == ["*"]:
+        servers = [plain, _tls(hosts, secret)]
+    else:
+        servers = [{**plain, "tls": {"httpsRedirect": True}}, _tls(hosts, secret)]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"selector": {"istio": "ingressgateway"}, "servers": servers},
+    }
+
+
+def _tls(hosts: list[str], secret: str) -> dict[str, Any]:
+    port = {"number": 443, "name": "https", "protocol": "HTTPS"}
+    return {"port": port, "hosts": hosts, "tls": {"mode": "SIMPLE", "credentialName": secret, "minProtocolVersion": "TLSV1_2"}}
+
+
+def _strict_mtls() -> Manifest:
+    """For the whole mesh: it binds the workloads that have a sidecar, and asks nothing of those that have none."""
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": "default", "namespace": NAMESPACE},
+        "spec": {"mtls": {"mode": "STRICT"}},
+    }
+
+
+def _injected_pod() -> Manifest:
+    """What the gateway's pods look like to the injector: only a dry run of it shows that the injector answers."""
+    security = {
+        "allowPrivilegeEscalation": False,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe", "namespace": NAMESPACE, "labels": {"sidecar.istio.io/inject": "true"}},
+        "spec": {"containers": [{"name": "probe", "image": "probe.invalid/probe", "securityContext": security}]},
+    }
+
+
+def _address(gateway: Installed) -> pulumi.Output[str]:
+    def found(status: Any) -> str:
+        ingress = ((status or {}).get("load_balancer") or {}).get("ingress") or [{}]
+        return str(ingress[0].get("hostname") or ingress[0].get("ip") or "")
+
+    service = next(r for r in gateway.resources if r.pulumi_resource_type == "kubernetes:core/v1:Service")
+    return pulumi.Output.from_input(getattr(service, "status", None)).apply(found)

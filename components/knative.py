@@ -1,0 +1,167 @@
+"""Knative Eventing, without Serving: Brokers that keep events in JetStream, Triggers that filter by attribute.
+
+Two ways to a Broker, chosen per stack: `channel` (MTChannelBasedBroker over a NatsJetStreamChannel) and `native`
+(eventing-natss' own Broker, smaller). Upstream ships plain manifests; `fixes` bring them to the profile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import yaml
+
+from components import chart, fixes
+from components.context import Context
+from components.gate import Gate
+from components.install import Manifest, install, register
+
+NAMESPACE = "knative-eventing"
+BROKER = "default"
+BrokerClass = Literal["channel", "native"]
+INGRESS = {"channel": "broker-ingress", "native": "nats-broker-ingress"}
+CLASS = {"channel": "MTChannelBasedBroker", "native": "NatsJetStreamBroker"}
+PLACEHOLDER = {"ko://": "gcr.io/knative-releases/"}
+"""The manifests in eventing-natss' source tree name Go packages; releases resolve them to images by that name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnativeArgs:
+    broker: BrokerClass = "channel"
+    nats_url: pulumi.Input[str]
+    after: Sequence[pulumi.Resource]
+
+
+class Knative(pulumi.ComponentResource):
+    """Eventing's controllers, the JetStream channel or broker, and one default Broker for the platform's own events."""
+
+    broker_url: pulumi.Output[str]
+    """Where the platform's default Broker takes events; known once it is Ready."""
+
+    def __init__(
+        self, name: str, context: Context, args: KnativeArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aiga:platform:Knative", name, None, opts)
+        configuration = register(
+            context, name, _nats_configuration(context, args), pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        )
+        self.installed = install(
+            context, name, _objects(context, args.broker), parent=self, after=[*args.after, configuration]
+        )
+        gate = Gate(
+            f"{name}-webhooks",
+            layer="knative",
+            probes=[_broker("probe", args.broker, {})],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.installed.last),
+        )
+        broker = _broker(BROKER, args.broker, context.labels)
+        ready = register(context, name, broker, pulumi.ResourceOptions(parent=self, depends_on=[gate]))
+        address = f"http://{INGRESS[args.broker]}.{NAMESPACE}.svc.cluster.local/{NAMESPACE}/{BROKER}"
+        self.broker_url = ready.id.apply(lambda _: address)
+        self.register_outputs({"brokerUrl": self.broker_url})
+
+
+def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
+    sizes = chart.values("knative-eventing", context.profile)
+    natss = {"channel": "eventing-natss", "native": "eventing-natss-broker"}[broker]
+    objects = [*chart.manifest(context, "knative-eventing"), *chart.manifest(context, natss)]
+    single = context.profile != "prod"
+    return fixes.apply(
+        objects,
+        fixes.first_of_each,
+        fixes.drop(kinds={"Namespace", "PodDisruptionBudget", *({"HorizontalPodAutoscaler"} if single else ())}),
+        fixes.drop(names={"ConfigMap/config-nats-broker", "ConfigMap/config-br-default-channel", "ConfigMap/default-ch-webhook"}),
+        fixes.aggregated_roles,
+        fixes.images(PLACEHOLDER),
+        fixes.secured(),
+        fixes.limited(sizes["default"]),
+        fixes.sized(sizes["sizes"]),
+        _autoscaled(sizes.get("autoscaled", {})),
+        _default_broker(broker),
+        fixes.budgeted,
+        fixes.spread,
+        lambda objects: [*objects, *_default_channels(sizes)],
+    )
+
+
+def _autoscaled(minima: dict[str, int]) -> fixes.Fix:
+    """Raises the autoscalers' least number of pods, and leaves the replicas of what they scale to them."""
+
+    def fix(objects: list[Manifest]) -> list[Manifest]:
+        targets = set()
+        for o in objects:
+            if o["kind"] == "HorizontalPodAutoscaler" and o["metadata"]["name"] in minima:
+                o["spec"]["minReplicas"] = minima[o["metadata"]["name"]]
+                targets.add(o["spec"]["scaleTargetRef"]["name"])
+        for workload in fixes.workloads(objects):
+            if workload["metadata"]["name"] in targets:
+                workload["spec"].pop("replicas", None)
+        return objects
+
+    return fix
+
+
+def _default_broker(broker: BrokerClass) -> fixes.Fix:
+    """Writes the stack's choice into the ConfigMap that says which Broker one gets who names none."""
+
+    def fix(objects: list[Manifest]) -> list[Manifest]:
+        for o in objects:
+            if o["kind"] == "ConfigMap" and o["metadata"]["name"] == "config-br-defaults":
+                default = yaml.safe_load(o["data"]["default-br-config"])["clusterDefault"]
+                default = {"brokerClass": CLASS[broker], "delivery": default.get("delivery", {})}
+                if broker == "channel":
+                    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "config-br-default-channel"}
+                    default |= {**reference, "namespace": NAMESPACE}
+                o["data"] = {"default-br-config": yaml.safe_dump({"clusterDefault": default})}
+        return objects
+
+    return fix
+
+
+def _default_channels(sizes: dict[str, Any]) -> list[Manifest]:
+    """The ConfigMaps that make a NatsJetStreamChannel of every channel that names no kind of its own.
+
+    `affinity` is required by the channel's CRD beside `resources`.
+    """
+    channel = {
+        "apiVersion": "messaging.knative.dev/v1alpha1",
+        "kind": "NatsJetStreamChannel",
+        "spec": {
+            "deploymentSpecTemplate": {"resources": sizes["dispatcher"], "affinity": {}},
+            "stream": {"config": {"replicas": sizes["stream_replicas"]}},
+        },
+    }
+    return [
+        _configuration("config-br-default-channel", {"channel-template-spec": yaml.safe_dump(channel)}),
+        _configuration("default-ch-webhook", {"default-ch-config": yaml.safe_dump({"clusterDefault": channel})}),
+    ]
+
+
+def _nats_configuration(context: Context, args: KnativeArgs) -> Manifest:
+    """Where the dispatcher or the broker finds NATS; it reconnects for ever, where the default gives up after five."""
+    options = {"retryOnFailedConnect": True, "maxReconnects": -1, "reconnectWaitMilliseconds": 2000}
+    body = pulumi.Output.from_input(args.nats_url).apply(lambda url: yaml.safe_dump({"url": url, "connOpts": options}))
+    name = {"channel": "config-nats", "native": "config-nats-broker"}[args.broker]
+    manifest = _configuration(name, {"eventing-nats": body})
+    manifest["metadata"]["labels"] = context.labels
+    return manifest
+
+
+def _configuration(name: str, data: dict[str, Any]) -> Manifest:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
+
+
+def _broker(name: str, broker: BrokerClass, labels: dict[str, str]) -> Manifest:
+    annotations = {"eventing.knative.dev/broker.class": CLASS[broker], "pulumi.com/waitFor": "condition=Ready"}
+    manifest: Manifest = {
+        "apiVersion": "eventing.knative.dev/v1",
+        "kind": "Broker",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": annotations},
+    }
+    if broker == "channel":
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "config-br-default-channel", "namespace": NAMESPACE}
+        manifest["spec"] = {"config": reference}
+    return json.loads(json.dumps(manifest))  # type: ignore[no-any-return]  # no shared parts between the probe and the real one

@@ -1,0 +1,58 @@
+"""NATS JetStream: keeps the events of Knative and of Argo Events, and carries drift alerts to the retraining controller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import chart
+from components.context import Context
+from components.install import install
+from components.upstream import image
+
+NAMESPACE = "nats-io"
+URL = "nats://nats.nats-io.svc.cluster.local:4222"
+"""The release is called nats in nats-io because eventing-natss looks there by default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NatsArgs:
+    after: Sequence[pulumi.Resource]
+    """The namespace, and the kinds of the monitoring layer."""
+
+
+class Nats(pulumi.ComponentResource):
+    """JetStream on files: one server on a laptop, a cluster of three in production."""
+
+    url: pulumi.Output[str]
+    """In-cluster client URL, known once the servers are ready."""
+
+    def __init__(
+        self, name: str, context: Context, args: NatsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aiga:platform:Nats", name, None, opts)
+        objects = chart.render(
+            context, "nats", release="nats", namespace=NAMESPACE, values=chart.values("nats", context.profile, _values(context))
+        )
+        self.installed = install(context, name, objects, parent=self, after=args.after)
+        self.url = self.installed.after(URL)
+        self.register_outputs({"url": self.url})
+
+
+def _values(context: Context) -> dict[str, Any]:
+    pvc = {"storageClassName": context.storage_class} if context.storage_class else {}
+    return {
+        "config": {"jetstream": {"fileStore": {"pvc": pvc}}},
+        "container": {"image": _image("nats")},
+        "promExporter": {"image": _image("nats-exporter"), "podMonitor": {"enabled": context.monitoring}},
+        "reloader": {"image": _image("nats-reloader")},
+    }
+
+
+def _image(name: str) -> dict[str, str]:
+    """The chart writes `repository:tag` or, where there is a digest, `repository@digest`."""
+    pinned = image(name)
+    return {"digest": pinned.digest} if pinned.digest else {"tag": pinned.tag}

@@ -1,0 +1,87 @@
+"""What happens when the API server errs in the middle of `up`: bounded retries, then one message with the remedy.
+
+The provider retries only what does not exist yet. A webhook that is not up, a restarting API server or a leader
+election fail an `up` at once without this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import pulumi
+
+ATTEMPTS = 8
+"""Tries of one object, the first included: with the pauses below about 90 s in all."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A kind of error worth another try, and what to do when it stays."""
+
+    pattern: str
+    what: str
+    remedy: str
+
+
+CAUSES = (
+    Cause(
+        r"failed calling webhook \"?([\w.\-]+)",
+        "its admission webhook does not answer",
+        "look at the pods behind that webhook, then run `make up` again",
+    ),
+    Cause(
+        r"connection refused|connection reset|EOF|unreachable|i/o timeout|no route to host|TLS handshake|Max retries exceeded",
+        "the API server does not answer",
+        "check that the cluster is up (`kubectl get --raw /readyz`), then run `make up` again: it resumes",
+    ),
+    Cause(
+        r"etcdserver:|leader changed|TooManyRequests|too many requests|ServiceUnavailable|the server is currently unable",
+        "the API server is overloaded or electing a leader",
+        "wait until it is calm, then run `make up` again: it resumes",
+    ),
+    Cause(
+        r"no matches for kind|could not find the requested resource|ensure CRDs are installed",
+        "its kind is not served yet",
+        "check that the layer which brings the kind is switched on and its CRDs are Established",
+    ),
+    Cause(
+        r"because it is being terminated|object is being deleted",
+        "an earlier one is still being deleted",
+        "wait until the deletion ends, or look at what holds it (`kubectl get <it> -o yaml`, finalizers)",
+    ),
+)
+
+
+def cause(error: str) -> Cause | None:
+    """The reason to try again, or None when the error is final: a refusal does not get better by repeating it."""
+    return next((c for c in CAUSES if re.search(c.pattern, error, re.IGNORECASE)), None)
+
+
+def layer(urn: str) -> str:
+    """The layer's name in a URN, which holds the type of every parent: `…$aiga:platform:Nats$kubernetes:…`."""
+    types = [t for t in urn.split("::")[2].split("$") if t.startswith("aiga:")]
+    return types[-1].rpartition(":")[2] if types else "the stack"
+
+
+async def decide(args: pulumi.ErrorHookArgs, pauses: tuple[float, ...] = PAUSES) -> bool:
+    """Whether the engine should try the operation again; sleeps first. Says why once it gives up."""
+    reason = cause(args.errors[0]) if args.errors else None
+    if reason is None:
+        return False
+    attempt = len(args.errors)
+    if attempt >= ATTEMPTS:
+        pulumi.log.error(
+            f"{layer(args.urn)}: {args.name}: {args.failed_operation} failed {attempt} times because {reason.what}: "
+            f"{reason.remedy}"
+        )
+        return False
+    await asyncio.sleep(pauses[min(attempt, len(pauses)) - 1])
+    return True
+
+
+def hook() -> pulumi.ErrorHook:
+    """The hook to bind to every object of the stack; register it once per program."""
+    return pulumi.ErrorHook("retry-api-server-errors", decide)

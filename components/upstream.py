@@ -1,0 +1,236 @@
+"""What comes from upstream: charts, manifests and images, each pinned once in `upstream.lock.yaml`.
+
+An entry is found in `vendor/` first (the door of air-gapped sites), then among the simulator's stand-ins where the
+stack says so, else fetched from its source into a cache. What has a digest in the lock is checked against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+import yaml
+
+from components import fetch
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK_FILE = Path(__file__).with_name("upstream.lock.yaml")
+OSI = frozenset({"Apache-2.0", "MIT", "BSD-3-Clause", "MPL-2.0", "AGPL-3.0-only", "GPL-2.0-only"})
+"""The OSI-approved licences that parts of the platform carry; another one needs `acknowledge: true` in the lock."""
+
+Mode = Literal["auto", "vendor", "source", "standins"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One chart or manifest of the lock."""
+
+    kind: Literal["chart", "manifest"]
+    name: str
+    version: str
+    sources: tuple[str, ...]
+    sha256: str | None
+    licence: str
+
+    @property
+    def stem(self) -> str:
+        """`<name>-<version>`, what its file or folder is called."""
+        return f"{self.name}-{self.version}"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One container image of the lock."""
+
+    name: str
+    ref: str
+    digest: str | None
+    licence: str
+    acknowledge: bool = False
+
+    @property
+    def reference(self) -> str:
+        """What a pod names: by digest where the lock has one."""
+        return f"{self.ref}@{self.digest}" if self.digest else self.ref
+
+    @property
+    def repository(self) -> str:
+        return self.ref.rpartition(":")[0]
+
+    @property
+    def tag(self) -> str:
+        """The tag, with the digest behind it where the lock has one: charts paste it behind the repository."""
+        tag = self.ref.rpartition(":")[2]
+        return f"{tag}@{self.digest}" if self.digest else tag
+
+
+@dataclass(frozen=True)
+class Lock:
+    charts: Mapping[str, Entry]
+    manifests: Mapping[str, Entry]
+    images: Mapping[str, Image]
+
+
+def read_lock(path: Path = LOCK_FILE) -> Lock:
+    """Reads a lock file; a malformed one is the program's own fault and fails as such."""
+    raw = yaml.safe_load(path.read_text())
+
+    def entry(kind: Literal["chart", "manifest"], name: str, e: dict[str, Any]) -> Entry:
+        source = e["source"]
+        sources = (source,) if isinstance(source, str) else tuple(source)
+        return Entry(kind, name, str(e["version"]), sources, e["sha256"], e["licence"])
+
+    return Lock(
+        charts={n: entry("chart", n, e) for n, e in raw["charts"].items()},
+        manifests={n: entry("manifest", n, e) for n, e in raw["manifests"].items()},
+        images={n: Image(n, **e) for n, e in raw["images"].items()},
+    )
+
+
+@cache
+def lock() -> Lock:
+    """The project's own lock."""
+    return read_lock()
+
+
+def image(name: str) -> Image:
+    return lock().images[name]
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where an entry was found. `digest` names its content, whatever its form."""
+
+    entry: Entry
+    path: Path
+    origin: Literal["vendor", "standin", "source"]
+    digest: str
+    verified: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """Finds entries on behalf of one stack."""
+
+    mode: Mode = "auto"
+    vendor: Path = ROOT / "vendor"
+    standins: Path | None = None
+    cache: Path = ROOT / ".aiga" / "cache" / "upstream"
+    allow_unverified: bool = True
+
+    def locate(self, entry: Entry) -> Located:
+        """The entry's files, checked.
+
+        Raises:
+            pulumi.RunError: it is nowhere, its digest is not the lock's, or the stack refuses what has no digest.
+        """
+        ways = {
+            "auto": (self._vendored, self._standin, self._source),
+            "vendor": (self._vendored, self._missing),
+            "source": (self._source,),
+            "standins": (self._standin, self._missing),
+        }
+        found = next(located for way in ways[self.mode] if (located := way(entry)) is not None)
+        if not found.verified and not self.allow_unverified:
+            raise pulumi.RunError(
+                f"{LOCK_FILE.name}: {entry.kind}s.{entry.name}: {entry.version} from {found.origin} has no sha256, and this stack"
+                " takes nothing unverified (run `make lock` on a machine with network, or set aiga:allowUnverified: true)"
+            )
+        return found
+
+    def _vendored(self, entry: Entry) -> Located | None:
+        for path in _candidates(self.vendor, entry):
+            if path.is_dir():
+                return Located(entry, path, "vendor", _recorded(self.vendor, path), verified=False)
+            if path.is_file():
+                return Located(entry, path, "vendor", _checked(entry, path), verified=entry.sha256 is not None)
+        return None
+
+    def _missing(self, entry: Entry) -> Located:
+        if self.mode == "standins":
+            raise pulumi.RunError(
+                f"aiga:upstream: standins: {entry.kind} {entry.stem} is not in {self.standins} (only the simulator has"
+                " stand-ins, and `make up` makes them; elsewhere use auto, vendor or source)"
+            )
+        raise pulumi.RunError(
+            f"aiga:upstream: vendor: {entry.kind} {entry.stem} is not in {self.vendor} (run `make vendor` on a machine with"
+            " network and copy the folder here)"
+        )
+
+    def _standin(self, entry: Entry) -> Located | None:
+        if self.standins is None:
+            return None
+        own = yaml.safe_load((self.standins / LOCK_FILE.name).read_text())
+        for path in _candidates(self.standins, entry):
+            if path.exists():
+                digest = _content(path)
+                if digest != own.get(entry.stem):
+                    raise pulumi.RunError(
+                        f"{path}: its content is {digest}, the stand-ins' lock says {own.get(entry.stem)} (delete {self.standins}"
+                        " and run again)"
+                    )
+                return Located(entry, path, "standin", digest, verified=True)
+        return None
+
+    def _source(self, entry: Entry) -> Located:
+        try:
+            path = fetch.into(self.cache, entry)
+        except fetch.FetchError as error:
+            raise pulumi.RunError(
+                f"{LOCK_FILE.name}: {entry.kind}s.{entry.name}: {entry.version} could not be fetched: {error} (put it into vendor/,"
+                " see `make vendor`, or use the simulator: STACK=sim)"
+            ) from error
+        return Located(entry, path, "source", _checked(entry, path), verified=entry.sha256 is not None)
+
+
+def _candidates(root: Path, entry: Entry) -> list[Path]:
+    folder = root / f"{entry.kind}s"
+    names = [entry.stem, f"{entry.stem}.tgz"] if entry.kind == "chart" else [f"{entry.stem}.yaml"]
+    return [folder / name for name in names]
+
+
+def file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tree_digest(path: Path) -> str:
+    """One digest for a folder: over the sorted relative names and contents of its files."""
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _content(path: Path) -> str:
+    return tree_digest(path) if path.is_dir() else file_digest(path)
+
+
+def _checked(entry: Entry, path: Path) -> str:
+    digest = file_digest(path)
+    if entry.sha256 is not None and digest != entry.sha256:
+        raise pulumi.RunError(
+            f"{path}: sha256 {digest}, but {LOCK_FILE.name} says {entry.sha256} for {entry.stem} (the file is damaged or was"
+            " changed: fetch it again with `make vendor`)"
+        )
+    return digest
+
+
+def _recorded(vendor: Path, path: Path) -> str:
+    """The digest of a vendored folder, which no lock knows: recorded at first use, held against that record ever after."""
+    record = vendor / "digests.yaml"
+    known: dict[str, str] = (yaml.safe_load(record.read_text()) or {}) if record.is_file() else {}
+    name = path.relative_to(vendor).as_posix()
+    digest = tree_digest(path)
+    if name not in known:
+        record.write_text(yaml.safe_dump({**known, name: digest}))
+    elif known[name] != digest:
+        raise pulumi.RunError(
+            f"{path}: its content is {digest}, but it was {known[name]} when first used (restore it, or remove its line from"
+            f" {record.name} there if you changed it on purpose)"
+        )
+    return digest
