@@ -48,9 +48,7 @@ class Argo(pulumi.ComponentResource):
     webhook_token: pulumi.Output[str]
     """Secret. Callers of the webhook send it as a bearer token."""
 
-    def __init__(
-        self, name: str, context: Context, args: ArgoArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, context: Context, args: ArgoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aiga:platform:Argo", name, None, opts)
         self._parent = pulumi.ResourceOptions(parent=self)
         self._workflows(name, context, args)
@@ -66,7 +64,9 @@ class Argo(pulumi.ComponentResource):
             {"accessKey": args.account.access_key, "secretKey": args.account.secret_key},
             context,
         )
-        after = pulumi.ResourceOptions.merge(self._parent, pulumi.ResourceOptions(depends_on=list(args.workflows_after)))
+        after = pulumi.ResourceOptions.merge(
+            self._parent, pulumi.ResourceOptions(depends_on=list(args.workflows_after))
+        )
         secret = register(context, name, keys, after)
         objects = chart.render(
             context,
@@ -169,7 +169,11 @@ def _webhook(context: Context) -> Manifest:
     security = {"runAsNonRoot": True, "runAsUser": 9731, "seccompProfile": {"type": "RuntimeDefault"}}
     container = {
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
     }
     return {
         "apiVersion": "argoproj.io/v1alpha1",

@@ -86,13 +86,13 @@ def manifest(context: Context, name: str) -> list[Manifest]:
 
 
 def with_namespace(objects: Iterable[Manifest], namespace: str) -> list[Manifest]:
-    """Gives namespaced objects that name no namespace the release's: some charts leave that to the installer."""
-    return [
-        o
-        if o["kind"] in CLUSTER_SCOPED or o["metadata"].get("namespace")
-        else {**o, "metadata": {**o["metadata"], "namespace": namespace}}
-        for o in objects
-    ]
+    """Gives namespaced objects that name no namespace the release's, and drops metadata that a template left empty."""
+
+    def metadata(o: Manifest) -> dict[str, Any]:
+        given = {key: value for key, value in o["metadata"].items() if value is not None}
+        return given if o["kind"] in CLUSTER_SCOPED or given.get("namespace") else {**given, "namespace": namespace}
+
+    return [{**o, "metadata": metadata(o)} for o in objects]
 
 
 def _helm() -> str:
@@ -109,4 +109,7 @@ def _helm_version() -> str:
 
 def _reason(stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
-    return next((line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")), " ".join(lines) or "no reason given")
+    return next(
+        (line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")),
+        " ".join(lines) or "no reason given",
+    )

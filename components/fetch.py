@@ -126,7 +126,10 @@ def with_image_digest(text: str, name: str, digest: str) -> str:
 
 def image_digest(ref: str) -> str:
     """The digest a registry gives for an image, asked through whichever client is at hand."""
-    for command in (["crane", "digest", ref], ["docker", "buildx", "imagetools", "inspect", ref, "--format", "{{.Manifest.Digest}}"]):
+    for command in (
+        ["crane", "digest", ref],
+        ["docker", "buildx", "imagetools", "inspect", ref, "--format", "{{.Manifest.Digest}}"],
+    ):
         if shutil.which(command[0]) is None:
             continue
         run = subprocess.run(command, capture_output=True, text=True, timeout=10 * TIMEOUT, check=False)

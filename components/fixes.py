@@ -134,7 +134,11 @@ def spread(objects: list[Manifest]) -> list[Manifest]:
     """Spreads the pods of workloads with more than one replica over nodes, where the chart says nothing of it."""
     for workload in workloads(objects):
         spec = pod_spec(workload)
-        if workload["spec"].get("replicas", 1) > 1 and not spec.get("topologySpreadConstraints") and not spec.get("affinity"):
+        if (
+            workload["spec"].get("replicas", 1) > 1
+            and not spec.get("topologySpreadConstraints")
+            and not spec.get("affinity")
+        ):
             spec["topologySpreadConstraints"] = [
                 {
                     "maxSkew": 1,
@@ -213,4 +217,6 @@ def pod_labels(workload: Manifest) -> dict[str, str]:
 
 def containers(objects: Iterable[Manifest]) -> list[dict[str, Any]]:
     """Every container of every workload, init containers first."""
-    return [c for w in workloads(objects) for part in ("initContainers", "containers") for c in pod_spec(w).get(part) or []]
+    return [
+        c for w in workloads(objects) for part in ("initContainers", "containers") for c in pod_spec(w).get(part) or []
+    ]

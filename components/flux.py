@@ -40,9 +40,7 @@ class FluxArgs:
 class Flux(pulumi.ComponentResource):
     """The controllers, one source, and a Kustomization for each environment."""
 
-    def __init__(
-        self, name: str, context: Context, args: FluxArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, context: Context, args: FluxArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aiga:platform:Flux", name, None, opts)
         values = chart.values("flux2", context.profile, _values(context))
         objects = chart.render(context, "flux2", release="flux2", namespace=NAMESPACE, values=values)
@@ -74,7 +72,9 @@ def _source(args: FluxArgs) -> list[Manifest]:
         spec: dict[str, Any] = {"url": args.url, "ref": {"branch": args.branch}, "interval": args.interval}
         if args.git_secret:
             spec["secretRef"] = {"name": args.git_secret}
-        return [{"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": metadata, "spec": spec}]
+        return [
+            {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": metadata, "spec": spec}
+        ]
     if args.account is None or args.store_url is None:
         raise ValueError("flux: source bucket needs the object store's address and an account on it")
     scheme, _, address = args.store_url.partition("://")

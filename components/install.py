@@ -79,7 +79,9 @@ class Installed:
 
     def after(self, value: T) -> pulumi.Output[T]:
         """The value, known once everything here is ready."""
-        return pulumi.Output.all(*[r.id for r in self.last if isinstance(r, pulumi.CustomResource)]).apply(lambda _: value)
+        return pulumi.Output.all(*[r.id for r in self.last if isinstance(r, pulumi.CustomResource)]).apply(
+            lambda _: value
+        )
 
 
 def install(
@@ -96,7 +98,11 @@ def install(
         name: The layer's; resources are called `<name>-<kind>-<namespace>-<object>`.
         after: What must exist before anything here does: the namespace, CRDs of other layers.
     """
-    kept = objects if context.monitoring else (o for o in objects if not o["apiVersion"].startswith("monitoring.coreos.com/"))
+    kept = (
+        objects
+        if context.monitoring
+        else (o for o in objects if not o["apiVersion"].startswith("monitoring.coreos.com/"))
+    )
     mended = fixes.apply(kept, fixes.first_of_each, fixes.labelled(context.labels), fixes.service_not_awaited)
     parts = split(mended)
     crds = None
@@ -114,7 +120,9 @@ def install(
         last = [register(context, name, o, opts) for o in wave]
         resources += last
     if parts.bulk:
-        resources.append(Objects(f"{name}-bulk", parts.bulk, opts=pulumi.ResourceOptions(parent=parent, depends_on=before)))
+        resources.append(
+            Objects(f"{name}-bulk", parts.bulk, opts=pulumi.ResourceOptions(parent=parent, depends_on=before))
+        )
     return Installed(resources, crds, last)
 
 
@@ -129,7 +137,9 @@ def register(context: Context, name: str, o: Manifest, opts: pulumi.ResourceOpti
     logical, options = "-".join(parts).lower().replace(":", "-"), pulumi.ResourceOptions.merge(opts, own)
     typed = _typed(o["apiVersion"], kind)
     if typed is None:
-        return CustomResource(logical, api_version=o["apiVersion"], kind=kind, metadata=metadata, spec=o.get("spec"), opts=options)
+        return CustomResource(
+            logical, api_version=o["apiVersion"], kind=kind, metadata=metadata, spec=o.get("spec"), opts=options
+        )
     fields = {_snake(key): value for key, value in o.items() if key not in ("apiVersion", "kind", "status")}
     resource: pulumi.CustomResource = typed(logical, opts=options, **fields)
     return resource

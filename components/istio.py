@@ -116,7 +116,9 @@ class Istio(pulumi.ComponentResource):
         return TLS_SECRET
 
 
-def virtual_service(name: str, namespace: str, gateway: pulumi.Input[str], host: str, target: str, port: int) -> Manifest:
+def virtual_service(
+    name: str, namespace: str, gateway: pulumi.Input[str], host: str, target: str, port: int
+) -> Manifest:
     """Routes a page's host through the pages' gateway to a Service of the namespace."""
     return {
         "apiVersion": "networking.istio.io/v1",
@@ -125,7 +127,13 @@ def virtual_service(name: str, namespace: str, gateway: pulumi.Input[str], host:
         "spec": {
             "hosts": [host],
             "gateways": [gateway],
-            "http": [{"route": [{"destination": {"host": f"{target}.{namespace}.svc.cluster.local", "port": {"number": port}}}]}],
+            "http": [
+                {
+                    "route": [
+                        {"destination": {"host": f"{target}.{namespace}.svc.cluster.local", "port": {"number": port}}}
+                    ]
+                }
+            ],
         },
     }
 
@@ -153,7 +161,11 @@ def _gateway(name: str, hosts: list[str], secret: str | None) -> Manifest:
 
 def _tls(hosts: list[str], secret: str) -> dict[str, Any]:
     port = {"number": 443, "name": "https", "protocol": "HTTPS"}
-    return {"port": port, "hosts": hosts, "tls": {"mode": "SIMPLE", "credentialName": secret, "minProtocolVersion": "TLSV1_2"}}
+    return {
+        "port": port,
+        "hosts": hosts,
+        "tls": {"mode": "SIMPLE", "credentialName": secret, "minProtocolVersion": "TLSV1_2"},
+    }
 
 
 def _strict_mtls() -> Manifest:

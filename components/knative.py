@@ -46,7 +46,10 @@ class Knative(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aiga:platform:Knative", name, None, opts)
         configuration = register(
-            context, name, _nats_configuration(context, args), pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+            context,
+            name,
+            _nats_configuration(context, args),
+            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.installed = install(
             context, name, _objects(context, args.broker), parent=self, after=[*args.after, configuration]
@@ -73,7 +76,13 @@ def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
         objects,
         fixes.first_of_each,
         fixes.drop(kinds={"Namespace", "PodDisruptionBudget", *({"HorizontalPodAutoscaler"} if single else ())}),
-        fixes.drop(names={"ConfigMap/config-nats-broker", "ConfigMap/config-br-default-channel", "ConfigMap/default-ch-webhook"}),
+        fixes.drop(
+            names={
+                "ConfigMap/config-nats-broker",
+                "ConfigMap/config-br-default-channel",
+                "ConfigMap/default-ch-webhook",
+            }
+        ),
         fixes.aggregated_roles,
         fixes.images(PLACEHOLDER),
         fixes.secured(),
@@ -162,6 +171,11 @@ def _broker(name: str, broker: BrokerClass, labels: dict[str, str]) -> Manifest:
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": annotations},
     }
     if broker == "channel":
-        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "config-br-default-channel", "namespace": NAMESPACE}
+        reference = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "name": "config-br-default-channel",
+            "namespace": NAMESPACE,
+        }
         manifest["spec"] = {"config": reference}
     return json.loads(json.dumps(manifest))  # type: ignore[no-any-return]  # no shared parts between the probe and the real one

@@ -71,7 +71,9 @@ class Monitoring(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aiga:platform:Monitoring", name, None, opts)
         early = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
-        password = random.RandomPassword(f"{name}-grafana-admin", length=32, special=False, opts=pulumi.ResourceOptions(parent=self))
+        password = random.RandomPassword(
+            f"{name}-grafana-admin", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
+        )
         admin: dict[str, pulumi.Input[str]] = {"admin-user": "admin", "admin-password": password.result}
         receivers = {"alertmanager.yaml": _receivers(args.alert_webhook)}
         secrets = [
@@ -81,11 +83,11 @@ class Monitoring(pulumi.ComponentResource):
         values = chart.values("kube-prometheus-stack", context.profile, _values(context, args), args.overrides)
         objects = chart.render(context, "kube-prometheus-stack", release="kps", namespace=NAMESPACE, values=values)
         mended = fixes.apply(objects, fixes.budgeted)
-        installed = install(
-            context, name, mended, parent=self, after=[*args.after, *args.exporter_after, *secrets]
-        )
+        installed = install(context, name, mended, parent=self, after=[*args.after, *args.exporter_after, *secrets])
         if args.pages_gateway is not None:
-            page = virtual_service("grafana", NAMESPACE, args.pages_gateway, f"grafana.{args.domain}", "kps-grafana", 80)
+            page = virtual_service(
+                "grafana", NAMESPACE, args.pages_gateway, f"grafana.{args.domain}", "kps-grafana", 80
+            )
             page["metadata"]["labels"] = context.labels
             register(context, name, page, pulumi.ResourceOptions(parent=self, depends_on=installed.last))
         self.prometheus_url = installed.after(PROMETHEUS)

@@ -36,12 +36,16 @@ SPACES = (
     Space("argo-events", "argo"),
     Space("seldon-system", "seldon"),
     Space("monitoring", "monitoring"),
-    Space("node-exporter", "monitoring", "privileged", "node-exporter reads the host: its network, processes and files"),
+    Space(
+        "node-exporter", "monitoring", "privileged", "node-exporter reads the host: its network, processes and files"
+    ),
     Space("storage", "object_store"),
     Space("sealed-secrets", "sealed_secrets"),
     Space("flux-system", "flux"),
 )
-DISPATCHER = "the controller of eventing-natss sets no security context on its dispatcher, and no policy can before 1.36"
+DISPATCHER = (
+    "the controller of eventing-natss sets no security context on its dispatcher, and no policy can before 1.36"
+)
 
 
 def spaces(layers: Collection[str], *, minor: int, channel_broker: bool) -> list[Space]:

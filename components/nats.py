@@ -30,12 +30,14 @@ class Nats(pulumi.ComponentResource):
     url: pulumi.Output[str]
     """In-cluster client URL, known once the servers are ready."""
 
-    def __init__(
-        self, name: str, context: Context, args: NatsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, context: Context, args: NatsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("aiga:platform:Nats", name, None, opts)
         objects = chart.render(
-            context, "nats", release="nats", namespace=NAMESPACE, values=chart.values("nats", context.profile, _values(context))
+            context,
+            "nats",
+            release="nats",
+            namespace=NAMESPACE,
+            values=chart.values("nats", context.profile, _values(context)),
         )
         self.installed = install(context, name, objects, parent=self, after=args.after)
         self.url = self.installed.after(URL)

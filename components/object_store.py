@@ -77,7 +77,9 @@ class ObjectStore(pulumi.ComponentResource):
             _labelled(context, job_secret(NAMESPACE, url, root, self._accounts)),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        job = buckets_job(NAMESPACE, args.buckets, manages_accounts=args.driver in ("minio", "rustfs"), region=args.region)
+        job = buckets_job(
+            NAMESPACE, args.buckets, manages_accounts=args.driver in ("minio", "rustfs"), region=args.region
+        )
         buckets = register(
             context, name, _labelled(context, job), pulumi.ResourceOptions(parent=self, depends_on=[*served, secret])
         )

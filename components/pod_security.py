@@ -10,12 +10,14 @@ import json
 import pulumi
 
 from components.context import Context
-from components.fixes import RESTRICTED, labelled
+from components.fixes import labelled
 from components.install import Manifest, register
 
 SINCE_MINOR = 36
 """Kubernetes 1.36 is the first that serves admissionregistration.k8s.io/v1 MutatingAdmissionPolicy."""
 SELDON = "object.metadata.?labels['app.kubernetes.io/managed-by'].orValue('') == 'seldon-core'"
+USER = "object.spec.?securityContext.?runAsUser.orValue(65532)"
+"""The pod's user, or `nobody` where nobody was named."""
 DISPATCHER = "object.metadata.?labels['messaging.knative.dev/role'].orValue('') == 'dispatcher'"
 
 
@@ -43,9 +45,13 @@ def policy() -> Manifest:
         "metadata": {"name": "aiga-restricted-pods"},
         "spec": {
             "matchConstraints": {
-                "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+                ]
             },
-            "matchConditions": [{"name": "made-by-a-controller-without-it", "expression": f"({SELDON}) || ({DISPATCHER})"}],
+            "matchConditions": [
+                {"name": "made-by-a-controller-without-it", "expression": f"({SELDON}) || ({DISPATCHER})"}
+            ],
             "failurePolicy": "Fail",
             "reinvocationPolicy": "IfNeeded",
             "mutations": [_patch(part) for part in ("containers", "initContainers")] + [_not_root()],
@@ -54,26 +60,30 @@ def policy() -> Manifest:
 
 
 def _patch(part: str) -> Manifest:
-    context = json.dumps({k: v for k, v in RESTRICTED.items() if k not in ("readOnlyRootFilesystem", "runAsNonRoot")})
     listed = f"object.spec.?{part}.orValue([])"
-    add = f"JSONPatch{{op: 'add', path: '/spec/{part}/' + string(i) + '/securityContext', value: {_cel(part, context)}}}"
+    add = f"JSONPatch{{op: 'add', path: '/spec/{part}/' + string(i) + '/securityContext', value: {_cel(part)}}}"
     return {"patchType": "JSONPatch", "jsonPatch": {"expression": f"{listed}.transformList(i, c, {add})"}}
 
 
-def _cel(part: str, context: str) -> str:
-    """The whole context anew, with the user that the controller chose where it chose one."""
+def _cel(part: str) -> str:
+    """The whole context anew, with the user and the root filesystem as the controller, or its user, chose them."""
     kind = f"Object.spec.{part}.securityContext"
-    user = "c.?securityContext.?runAsUser.orValue(65532)"
-    return (
-        f"{kind}{{allowPrivilegeEscalation: false, runAsNonRoot: true, runAsUser: {user}, "
-        f"capabilities: {kind}.capabilities{{drop: ['ALL']}}, seccompProfile: {kind}.seccompProfile{{type: 'RuntimeDefault'}}}}"
-    )
+    fields = {
+        "allowPrivilegeEscalation": "false",
+        "runAsNonRoot": "true",
+        "runAsUser": f"c.?securityContext.?runAsUser.orValue({USER})",
+        "readOnlyRootFilesystem": "c.?securityContext.?readOnlyRootFilesystem.orValue(false)",
+        "capabilities": f"{kind}.capabilities{{drop: ['ALL']}}",
+        "seccompProfile": f"{kind}.seccompProfile{{type: 'RuntimeDefault'}}",
+    }
+    return f"{kind}{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
 
 
 def _not_root() -> Manifest:
     expression = (
         "[JSONPatch{op: has(object.spec.securityContext) ? 'replace' : 'add', path: '/spec/securityContext', value: "
-        "Object.spec.securityContext{runAsNonRoot: true, runAsUser: object.spec.?securityContext.?runAsUser.orValue(65532), "
+        "Object.spec.securityContext{runAsNonRoot: true, "
+        f"runAsUser: {USER}, "
         "fsGroup: object.spec.?securityContext.?fsGroup.orValue(65532), "
         "seccompProfile: Object.spec.securityContext.seccompProfile{type: 'RuntimeDefault'}}}]"
     )

@@ -49,9 +49,7 @@ class SealedSecrets(pulumi.ComponentResource):
         tag = {"image": {"tag": image("sealed-secrets-controller").tag}}
         monitor = {"metrics": {"serviceMonitor": {"enabled": context.monitoring}}}
         values = chart.values("sealed-secrets", context.profile, tag, monitor, {"keyrenewperiod": "0"})
-        objects = chart.render(
-            context, "sealed-secrets", release="sealed-secrets", namespace=NAMESPACE, values=values
-        )
+        objects = chart.render(context, "sealed-secrets", release="sealed-secrets", namespace=NAMESPACE, values=values)
         self.installed = install(context, name, objects, parent=self, after=[*args.after, *secrets])
         self.register_outputs({"certificate": self.certificate})
 

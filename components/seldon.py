@@ -65,7 +65,11 @@ class Seldon(pulumi.ComponentResource):
             register(context, name, store_secret(NAMESPACE, args.store_endpoint, args.account, context), early),
         ]
         objects = chart.render(
-            context, CHART, release="seldon-core", namespace=NAMESPACE, values=chart.values(CHART, context.profile, _values(args))
+            context,
+            CHART,
+            release="seldon-core",
+            namespace=NAMESPACE,
+            values=chart.values(CHART, context.profile, _values(args)),
         )
         webhook = next(o for o in objects if o["kind"] == "ValidatingWebhookConfiguration")
         mended = fixes.apply(

@@ -33,7 +33,9 @@ class Target:
     def connect(self) -> Cluster:
         """Raises: KubeError: no cluster is configured, or it cannot be used."""
         if not self.kubeconfig:
-            raise KubeError("aiga:kubeconfig: not set: this stack names no cluster (run through `make`, or `pulumi config set`)")
+            raise KubeError(
+                "aiga:kubeconfig: not set: this stack names no cluster (run through `make`, or `pulumi config set`)"
+            )
         return Cluster.connect(self.kubeconfig, self.context)
 
 
