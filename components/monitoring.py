@@ -31,7 +31,13 @@ class MonitoringKinds(pulumi.ComponentResource):
 
     objects: Objects
 
-    def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        context: Context,
+        after: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("aiga:platform:MonitoringKinds", name, None, opts)
         crds = chart.render(
             context,
@@ -40,7 +46,7 @@ class MonitoringKinds(pulumi.ComponentResource):
             namespace=NAMESPACE,
             values=chart.values("prometheus-operator-crds", context.profile),
         )
-        guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None)
+        guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None, depends_on=list(after))
         self.objects = Objects(f"{name}-crds", fixes.apply(crds, fixes.labelled(context.labels)), opts=guarded)
         self.register_outputs({})
 

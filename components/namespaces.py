@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +59,7 @@ def spaces(layers: Collection[str], *, minor: int, channel_broker: bool) -> list
 @dataclass(frozen=True, kw_only=True)
 class NamespacesArgs:
     spaces: Collection[Space]
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Namespaces(pulumi.ComponentResource):
@@ -69,21 +70,22 @@ class Namespaces(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aiga:platform:Namespaces", name, None, opts)
         self._ready: dict[str, pulumi.Resource] = {}
-        present = [space.name for space in args.spaces]
         for space in args.spaces:
-            self._ready[space.name] = self._create(name, context, space, present)
-        self.register_outputs({"names": present})
+            self._ready[space.name] = self._create(name, context, args, space)
+        self.register_outputs({"names": [space.name for space in args.spaces]})
 
     def ready(self, name: str) -> pulumi.Resource:
         """The last object a namespace needs before pods may come: its limits, for a quota refuses pods without any."""
         return self._ready[name]
 
-    def _create(self, name: str, context: Context, space: Space, present: Collection[str]) -> pulumi.Resource:
+    def _create(self, name: str, context: Context, args: NamespacesArgs, space: Space) -> pulumi.Resource:
+        present = [space.name for space in args.spaces]
+
         def add(o: Manifest, *after: pulumi.Resource) -> pulumi.Resource:
             o["metadata"]["labels"] = {**o["metadata"].get("labels", {}), **context.labels}
             return register(context, name, o, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
-        namespace = add(manifest(space))
+        namespace = add(manifest(space), *args.after)
         for o in [quota(space.name, context.profile), *network.policies(space.name, present)]:
             add(o, namespace)
         return add(limits(space.name), namespace)

@@ -44,6 +44,12 @@ class Nats(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
+def shape(context: Context) -> str:
+    """What of it cannot be changed in place: the volumes of its StatefulSet."""
+    pvc = chart.values("nats", context.profile, _values(context))["config"]["jetstream"]["fileStore"]["pvc"]
+    return f"servers with volumes of {pvc['size']}, class {pvc.get('storageClassName', 'default')}"
+
+
 def _values(context: Context) -> dict[str, Any]:
     pvc = {"storageClassName": context.storage_class} if context.storage_class else {}
     return {

@@ -128,6 +128,22 @@ class ObjectStore(pulumi.ComponentResource):
         return install(context, name, mended, parent=self, after=[*args.after, credentials]).last
 
 
+def shape(context: Context, args: ObjectStoreArgs) -> str:
+    """What of it cannot be changed in place: the driver, whether it is replicated, its volumes."""
+    if args.driver == "s3":
+        return f"a store outside at {args.endpoint}"
+    values = chart.values(args.driver, context.profile, _values(context, args))
+    sizes = {
+        "minio": lambda: values["persistence"]["size"],
+        "rustfs": lambda: values["storageclass"]["dataStorageSize"],
+        "seaweedfs": lambda: (
+            values["volume"]["dataDirs"][0] if context.profile == "prod" else values["allInOne"]["data"]
+        )["size"],
+    }
+    mode = "replicated" if context.profile == "prod" else "one server"
+    return f"{args.driver}, {mode}, volumes of {sizes[args.driver]()}, class {args.storage_class or 'default'}"
+
+
 def address(context: Context, driver: Driver, endpoint: str | None = None) -> str:
     """The store's URL, which the layers' charts want at render time."""
     if driver == "s3":

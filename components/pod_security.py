@@ -7,6 +7,8 @@ needs no webhook, adds what is missing; before that, the namespaces of such pods
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+
 import pulumi
 
 from components.context import Context
@@ -26,9 +28,15 @@ class PodSecurity(pulumi.ComponentResource):
 
     objects: list[pulumi.Resource]
 
-    def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        context: Context,
+        after: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("aiga:platform:PodSecurity", name, None, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(after))
         self.objects = [register(context, name, o, own) for o in labelled(context.labels)([policy(), binding()])]
         self.register_outputs({})
 

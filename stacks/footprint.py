@@ -26,7 +26,7 @@ def manifests(recording: Recording) -> Iterator[Manifest]:
         if resource.type.startswith("kubernetes:"):
             yield resource.inputs
         elif resource.type.endswith("aiga:Objects"):
-            yield from objects.read_bodies(resource.inputs["objects"])
+            yield from (objects.read_body(key, name) for key, name in resource.inputs["objects"].items())
 
 
 def sums(profile: Profile, overrides: Mapping[str, str] | None = None) -> dict[str, footprint.Size]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components import namespaces, object_store, pod_security, retry
+from components import namespaces, nats, object_store, pod_security, retry
 from components.argo import Argo, ArgoArgs
 from components.context import Context
 from components.flux import Flux, FluxArgs
+from components.guard import Guard
 from components.istio import MODELS_GATEWAY, Istio, IstioArgs
 from components.istio import NAMESPACE as ISTIO
 from components.knative import BROKER, INGRESS, Knative, KnativeArgs
@@ -45,12 +46,13 @@ class Platform(pulumi.ComponentResource):
         self.context = context = _context(settings)
         enabled = {layer for layer, on in settings.layers if on}
         self.spaces = namespaces.spaces(enabled, minor=context.minor, channel_broker=settings.broker == "channel")
+        guard = [Guard("guard", self._shapes(), self._own)]
         self._policy: list[pulumi.Resource] = []
         if pod_security.supported(context):
-            self._policy = pod_security.PodSecurity("pod-security", context, self._own).objects
-        spaces = namespaces.NamespacesArgs(spaces=self.spaces)
+            self._policy = pod_security.PodSecurity("pod-security", context, guard, self._own).objects
+        spaces = namespaces.NamespacesArgs(spaces=self.spaces, after=guard)
         self._namespaces = namespaces.Namespaces("namespaces", context, spaces, self._own)
-        self._kinds = MonitoringKinds("monitoring-kinds", context, self._own) if self._on.monitoring else None
+        self._kinds = MonitoringKinds("monitoring-kinds", context, guard, self._own) if self._on.monitoring else None
 
         if self._on.nats:
             self.nats = Nats("nats", context, NatsArgs(after=self._after("nats-io")), self._own)
@@ -126,10 +128,19 @@ class Platform(pulumi.ComponentResource):
         )
         return Monitoring("monitoring", self.context, args, self._own)
 
+    def _shapes(self) -> dict[str, str]:
+        """What cannot be changed in place, of the layers that are on."""
+        shapes = {"nats": nats.shape(self.context)} if self._on.nats else {}
+        if self._on.object_store:
+            shapes["objectStore"] = object_store.shape(self.context, self._store_args([]))
+        return shapes
+
     def _object_store(self) -> ObjectStore:
+        return ObjectStore("object-store", self.context, self._store_args(self._after("storage")), self._own)
+
+    def _store_args(self, after: list[pulumi.Resource]) -> ObjectStoreArgs:
         store = self._settings.object_store
-        secret = pulumi.Output.secret(store.secret_key.get_secret_value()) if store.secret_key else None
-        args = ObjectStoreArgs(
+        return ObjectStoreArgs(
             driver=store.driver,
             buckets=store.buckets,
             size=store.size,
@@ -137,10 +148,9 @@ class Platform(pulumi.ComponentResource):
             endpoint=store.endpoint,
             region=store.region or "us-east-1",
             access_key=store.access_key.get_secret_value() if store.access_key else None,
-            secret_key=secret,
-            after=self._after("storage"),
+            secret_key=pulumi.Output.secret(store.secret_key.get_secret_value()) if store.secret_key else None,
+            after=after,
         )
-        return ObjectStore("object-store", self.context, args, self._own)
 
     def _argo(self, store: ObjectStore) -> Argo:
         args = ArgoArgs(

@@ -1,0 +1,99 @@
+# Every command here does the same when it is run again. Variables: STACK, KUBE_CONTEXT, CONFIG (key.path=value …).
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.requirements-installed
+ARGUMENTS = $(if $(STACK),--stack $(STACK)) $(foreach setting,$(CONFIG),--config $(setting))
+STACKS = PYTHONPATH= $(PYTHON) -m stacks
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview down resume refresh outputs env test check format vendor lock footprint bench golden docs \
+	constraints clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(READY) ## Tools, cluster, platform, then a table of what runs where; after a kill it resumes
+	@$(STACKS) up $(ARGUMENTS)
+
+preview: $(READY) ## What `make up` would change, field by field (MARKDOWN=file writes it there too)
+	@$(STACKS) preview $(ARGUMENTS) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+
+down: $(READY) ## Take everything away, then sweep; the simulator goes too
+	@$(STACKS) down $(ARGUMENTS)
+
+resume: $(READY) ## Take up a killed command by hand, when its lock is on another machine
+	@$(STACKS) resume $(ARGUMENTS)
+
+refresh: $(READY) ## List what was edited behind the platform's back; `make up` repairs it
+	@$(STACKS) refresh $(ARGUMENTS)
+
+outputs: $(READY) ## The table of the last `make up` again
+	@$(STACKS) outputs $(if $(STACK),--stack $(STACK))
+
+env: $(READY) ## What pulumi and kubectl typed by hand need: eval "$$(make env)"
+	@$(STACKS) env $(if $(STACK),--stack $(STACK))
+
+test: $(READY) ## All tests that one machine can run: quick ones side by side, then those of the engine
+	$(PYTHON) -m pytest -n auto -m "not engine"
+	$(PYTHON) -m pytest -m engine
+
+check: $(READY) ## Format, lint, types, direction of imports, generated files
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(STACKS) docs --check
+
+format: $(READY) ## Rewrite the code as `make check` wants it
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+docs: $(READY) ## Write what is generated from the settings: Pulumi.yaml's config, docs/configuration.md
+	@$(STACKS) docs
+
+vendor: $(READY) ## Fetch every chart and manifest into vendor/ (network)
+	@$(PYTHON) -m components.fetch vendor
+
+lock: $(READY) ## Fill the digests of charts, images and tools (network)
+	@$(PYTHON) -m components.fetch lock
+	@$(PYTHON) -m tools lock
+
+footprint: $(READY) ## What each profile asks of a cluster
+	@$(STACKS) footprint
+
+bench: $(READY) ## Measure up, preview and down beside kubectl
+	@$(PYTHON) -m benchmarks
+
+golden: $(READY) ## Rewrite the golden files; read the difference before committing it
+	AIGA_GOLDEN=write $(PYTHON) -m pytest tests/program
+
+constraints: $(READY) ## Resolve requirements-dev.txt anew into constraints.txt (network)
+	rm -rf .aiga/constraints
+	$(PYTHON) -m venv .aiga/constraints
+	.aiga/constraints/bin/python -m pip install --quiet --upgrade -r requirements-dev.txt
+	.aiga/constraints/bin/python -m pip freeze --exclude pip --exclude setuptools > constraints.txt
+	rm -rf .aiga/constraints
+
+clean: ## Remove the virtualenv and caches; state and clusters stay (`make down` takes those)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .aiga/cache .aiga/objects .aiga/standins
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt
+	@echo "virtualenv: $(VENV), from requirements-dev.txt and constraints.txt"
+	@if uv --version >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python '>=3.11' $(VENV) && \
+		uv pip install --quiet --python $(PYTHON) -r requirements-dev.txt -c constraints.txt; \
+	else \
+		found=; \
+		for python in python3 python3.13 python3.12 python3.11; do \
+			if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+				found=$$python; break; \
+			fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "no Python 3.11 or newer on PATH: install one, or uv, which brings its own" >&2; exit 1; \
+		fi; \
+		"$$found" -m venv $(VENV) && \
+		$(PYTHON) -m pip install --quiet -r requirements-dev.txt -c constraints.txt; \
+	fi
+	@touch $(READY)

@@ -1,0 +1,66 @@
+"""Renders a chart as the program does, for comparing stand-ins with the real charts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kube.yaml import load_all
+from simulator.standins.output import StandinError
+from simulator.standins.table import Table
+
+KUBE_VERSION = "1.36.3"
+API_VERSIONS = ("monitoring.coreos.com/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
+PROFILES = {"laptop": ("all", "laptop"), "team": ("all", "laptop", "team"), "prod": ("all", "prod")}
+
+
+def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The objects of one entry below `root` (stand-ins or `vendor/`); values are of charts only.
+
+    Raises:
+        StandinError: the entry is not there, helm is not, or helm refuses the chart.
+    """
+    if table.kind == "manifest":
+        path = root / "manifests" / f"{table.stem}.yaml"
+        if not path.is_file():
+            raise StandinError(f"{path}: no such file")
+        return load_all(path.read_text())
+    path = root / "charts" / table.stem
+    helm = shutil.which("helm")
+    if helm is None or not path.is_dir():
+        raise StandinError(f"{path}: no such chart" if helm else "helm is not on PATH (see `python -m tools install helm`)")
+    namespace, _, release = table.release.partition("/")
+    flags = ["--namespace", namespace, "--include-crds", "--no-hooks", "--kube-version", KUBE_VERSION]
+    flags += [flag for version in API_VERSIONS for flag in ("--api-versions", version)]
+    run = subprocess.run(
+        [helm, "template", release, str(path), *flags, "--values", "-"],
+        input=json.dumps(values), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode:
+        raise StandinError(f"{path} does not render: {run.stderr.strip()}")
+    return load_all(run.stdout)
+
+
+def profiles(folder: Path, table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The values of each profile, out of the program's `<chart>.yaml`; none where it has none."""
+    path = folder / f"{table.name}.yaml"
+    if table.kind == "chart" and path.is_file():
+        sections = yaml.safe_load(path.read_text())
+        for profile, names in PROFILES.items():
+            yield profile, merged(*(sections[name] for name in names))
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Deep merge as helm does it."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,3 @@
+{{- define "flux.image" -}}
+{{ .image }}{{ ternary "@" ":" (hasPrefix "sha256:" .tag) }}{{ .tag }}
+{{- end -}}

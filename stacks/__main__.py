@@ -1,0 +1,5 @@
+"""Runs the command line: python -m stacks."""
+
+from stacks.cli import app
+
+app(prog_name="python -m stacks")

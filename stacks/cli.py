@@ -1,0 +1,144 @@
+"""`python -m stacks …`: the command line behind the Makefile."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from stacks import plugins, reference, session, target
+from stacks.errors import UserError
+from stacks.resume import interrupt_engines
+from stacks.runner import Runner, guarded
+from stacks.workdir import ROOT, WorkDir, aiga_home
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+screen = Console()
+errors = Console(stderr=True)
+
+Stack = Annotated[
+    str | None, typer.Option("--stack", "-s", help="Stack; without it $STACK, or what this machine offers.")
+]
+Config = Annotated[
+    list[str], typer.Option("--config", "-c", help="key.path=value for this run alone; the committed file stays.")
+]
+
+
+def _runner(stack: str | None, config: list[str], *, again: bool) -> Runner:
+    named = target.choose(stack, ROOT, aiga_home(), errors_line, again=again)
+    return Runner(named, assignments=config, console=screen)
+
+
+def errors_line(text: str) -> None:
+    """Print one line beside what a command prints for others to read."""
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _end(command: Callable[[], Any]) -> None:
+    signal.signal(signal.SIGTERM, _terminated)
+    raise typer.Exit(guarded(command, errors))
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Stop in order: the engine is asked to end, as Ctrl-C on a terminal does by itself."""
+    interrupt_engines()
+    raise KeyboardInterrupt
+
+
+@app.command()
+def up(stack: Stack = None, config: Config = []) -> None:  # noqa: B006 (typer reads the default)
+    """Deploy the platform; after a kill, take it up again."""
+    _end(lambda: _runner(stack, config, again=False).up())
+
+
+@app.command()
+def preview(
+    stack: Stack = None,
+    config: Config = [],  # noqa: B006
+    markdown: Annotated[Path | None, typer.Option(help="Also write it here, for a comment.")] = None,
+) -> None:
+    """Show what `up` would change, field by field."""
+    _end(lambda: _runner(stack, config, again=True).preview(markdown))
+
+
+@app.command()
+def down(stack: Stack = None, config: Config = []) -> None:  # noqa: B006
+    """Take everything away, and the simulator with it."""
+    _end(lambda: _runner(stack, config, again=True).down())
+
+
+@app.command()
+def resume(stack: Stack = None, config: Config = []) -> None:  # noqa: B006
+    """Take up a killed command by hand, on any backend: you say that it is dead."""
+    _end(lambda: _runner(stack, config, again=True).resume())
+
+
+@app.command()
+def refresh(stack: Stack = None, config: Config = []) -> None:  # noqa: B006
+    """Bring the state in line with the cluster, and list what had drifted."""
+    _end(lambda: _runner(stack, config, again=True).refresh())
+
+
+@app.command()
+def forget(stack: Stack = None) -> None:
+    """Drop the state of a stack whose cluster is gone."""
+    _end(lambda: _runner(stack, [], again=True).forget())
+
+
+@app.command()
+def outputs(stack: Stack = None) -> None:
+    """Print the table of the last `up` again."""
+    _end(lambda: _runner(stack, [], again=True).outputs())
+
+
+@app.command()
+def env(stack: Stack = None) -> None:
+    """Print what pulumi and kubectl typed by hand need: eval "$(python -m stacks env)"."""
+    _end(lambda: _environment(target.choose(stack, ROOT, aiga_home(), errors_line, again=True)))
+
+
+def _environment(stack: str) -> None:
+    work = WorkDir(stack, ROOT, aiga_home())
+    if not work.generated.exists():
+        raise UserError(f"stack {stack}: has not run here yet (`make up` or `make preview` first)")
+    decided, _ = session.checked(work, [])
+    executables = session.installed(decided.cluster.simulated, errors_line)
+    served = plugins.provide(
+        executables["pulumi"], work.folder.parent, errors_line, simulated=decided.cluster.simulated
+    )
+    variables = session.environment(work, executables["pulumi"], served)
+    known = target.recorded(work)
+    if known:
+        variables["KUBECONFIG"] = str(known[0])
+    for name, value in variables.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    typer.echo(f"# then: cd {shlex.quote(str(work.folder))} && pulumi preview --stack {stack}")
+
+
+@app.command()
+def docs(check: Annotated[bool, typer.Option("--check", help="Fail when something is stale.")] = False) -> None:
+    """Write what is generated from the settings: Pulumi.yaml's config, docs/configuration.md."""
+
+    def command() -> None:
+        stale = {path: text for path, text in reference.files(ROOT).items() if path.read_text() != text}
+        if check and stale:
+            names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+            raise UserError(f"{names}: not what the settings say (python -m stacks docs)")
+        for path, text in stale.items():
+            path.write_text(text)
+
+    _end(command)
+
+
+@app.command()
+def footprint() -> None:
+    """Print what each profile asks of a cluster."""
+    from stacks import footprint as table  # it renders every chart's values, which the other commands do without
+
+    _end(table.main)
