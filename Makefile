@@ -31,7 +31,7 @@ refresh: $(READY) ## List what was edited behind the platform's back; `make up` 
 outputs: $(READY) ## The table of the last `make up` again
 	@$(STACKS) outputs $(if $(STACK),--stack $(STACK))
 
-env: $(READY) ## What pulumi and kubectl typed by hand need: eval "$$(make env)"
+env: $(READY) ## What pulumi and kubectl typed by hand need: eval "$(make env)"
 	@$(STACKS) env $(if $(STACK),--stack $(STACK))
 
 test: $(READY) ## All tests that one machine can run: quick ones side by side, then those of the engine
@@ -79,7 +79,7 @@ clean: ## Remove the virtualenv and caches; state and clusters stay (`make down`
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .aiga/cache .aiga/objects .aiga/standins
 
 $(READY): requirements.txt requirements-dev.txt constraints.txt
-	@echo "virtualenv: $(VENV), from requirements-dev.txt and constraints.txt"
+	@echo "virtualenv: $(VENV), from requirements-dev.txt and constraints.txt" >&2
 	@if uv --version >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python '>=3.11' $(VENV) && \
 		uv pip install --quiet --python $(PYTHON) -r requirements-dev.txt -c constraints.txt; \

@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 import pulumi_random as random
+import yaml
 
 from components import chart, fixes
 from components.context import Context
@@ -24,6 +25,8 @@ ARTIFACTS_SECRET = "artifacts-s3"
 """The Secret with Argo's keys to the object store, in every namespace where workflows run."""
 BUCKET = "artifacts"
 WEBHOOK_PORT = 12000
+STREAM = {"maxAge": "72h", "maxMsgs": 100_000, "duplicates": "5m"}
+"""Limits of the EventBus' stream: without any it keeps every event for ever, and fills the volume of NATS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +78,12 @@ class Argo(pulumi.ComponentResource):
             namespace=WORKFLOWS,
             values=chart.values("argo-workflows", context.profile, _workflow_values(args)),
         )
-        mended = fixes.apply(objects, fixes.drop(kinds={"ServiceMonitor"}), lambda found: [*found, _monitor()])
+        mended = fixes.apply(objects, lambda found: [*found, _monitor()])
         installed = install(context, name, mended, parent=self, after=[*args.workflows_after, secret])
         if args.pages_gateway is not None:
+            host = f"argo.{args.domain}"
             page = virtual_service(
-                "argo", WORKFLOWS, args.pages_gateway, f"argo.{args.domain}", "argo-workflows-server", 2746
+                "argo", WORKFLOWS, args.pages_gateway, host, target="argo-workflows-server", port=2746
             )
             page["metadata"]["labels"] = context.labels
             own = pulumi.ResourceOptions.merge(self._parent, pulumi.ResourceOptions(depends_on=installed.last))
@@ -97,7 +101,9 @@ class Argo(pulumi.ComponentResource):
         register(context, name, source, ready)
         if args.pages_gateway is not None:
             host = f"hooks.{args.domain}"
-            page = virtual_service("webhook", EVENTS, args.pages_gateway, host, "webhook-eventsource-svc", WEBHOOK_PORT)
+            page = virtual_service(
+                "webhook", EVENTS, args.pages_gateway, host, target="webhook-eventsource-svc", port=WEBHOOK_PORT
+            )
             page["metadata"]["labels"] = context.labels
             register(context, name, page, ready)
         return bus.id.apply(lambda _: f"{EVENTS}/default")
@@ -124,8 +130,21 @@ def _workflow_values(args: ArgoArgs) -> dict[str, Any]:
 
 
 def _event_values(context: Context) -> dict[str, Any]:
-    """No webhook of its own: its controller would make one that outlives the stack."""
+    """No webhook of its own: its controller would make one that outlives the stack.
+
+    The controller does not start without a version of each server that it could run, though the EventBus needs none.
+    """
+    server, exporter = image("nats").reference, image("nats-exporter").reference
+    streaming = {"version": "unused", "natsStreamingImage": server, "metricsExporterImage": exporter}
+    jetstream = {
+        "version": "unused",
+        "natsImage": server,
+        "metricsExporterImage": exporter,
+        "configReloaderImage": image("nats-reloader").reference,
+        "startCommand": "nats-server",
+    }
     return {
+        "configs": {"nats": {"versions": [streaming]}, "jetstream": {"versions": [jetstream]}},
         "global": {"image": {"tag": image("argo-events").tag}},
         "controller": {"metrics": {"serviceMonitor": {"enabled": context.monitoring}}},
         "webhook": {"enabled": False},
@@ -149,13 +168,14 @@ def _monitor() -> Manifest:
 
 def _event_bus(nats_url: pulumi.Input[str], context: Context) -> Manifest:
     """One for the platform: two on the same NATS would share a stream, whose name is fixed."""
+    stream = {**STREAM, "replicas": 3 if context.profile == "prod" else 1}
     metadata = {"name": "default", "namespace": EVENTS, "labels": context.labels}
     annotations = {"pulumi.com/waitFor": "condition=Deployed"}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "EventBus",
         "metadata": {**metadata, "annotations": annotations},
-        "spec": {"jetstreamExotic": {"url": nats_url, "streamConfig": ""}},
+        "spec": {"jetstreamExotic": {"url": nats_url, "streamConfig": yaml.safe_dump(stream)}},
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -27,9 +28,23 @@ VALUES = Path(__file__).with_name("values")
 API_VERSIONS = ("monitoring.coreos.com/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
 """What charts may find in Capabilities.APIVersions: the kinds that the platform itself brings, and no more."""
 CLUSTER_SCOPED = frozenset(
-    """APIService ClusterRole ClusterRoleBinding CustomResourceDefinition IngressClass MutatingAdmissionPolicy
-    MutatingAdmissionPolicyBinding MutatingWebhookConfiguration Namespace PersistentVolume PriorityClass StorageClass
-    ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration""".split()
+    {
+        "APIService",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PersistentVolume",
+        "PriorityClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    }
 )
 
 
@@ -73,7 +88,7 @@ def render(context: Context, name: str, *, release: str, namespace: str, values:
         if run.returncode:
             raise pulumi.RunError(f"chart {located.entry.stem} ({located.path}) does not render: {_reason(run.stderr)}")
         cached.parent.mkdir(parents=True, exist_ok=True)
-        fresh = cached.with_suffix(".new")
+        fresh = cached.with_suffix(f".{os.getpid()}")
         fresh.write_text(json.dumps(load_all(run.stdout)))
         fresh.replace(cached)
     return with_namespace(json.loads(cached.read_text()), namespace)

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +42,12 @@ def into(folder: Path, entry: Entry) -> Path:
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
-        fetched = _pull(entry, Path(temporary)) if entry.kind == "chart" else _download(entry, Path(temporary))
-        fetched.replace(target)
+    # Not beside the target: whoever is killed while fetching leaves nothing there.
+    with tempfile.TemporaryDirectory() as temporary:
+        fetched = (_pull if entry.kind == "chart" else _download)(entry, Path(temporary))
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copyfile(fetched, draft)
+        draft.replace(target)
     return target
 
 
@@ -51,24 +57,32 @@ def _pull(entry: Entry, folder: Path) -> Path:
         raise FetchError("helm is not on PATH")
     (source,) = entry.sources
     command = [helm, "pull", entry.name, "--repo", source, "--version", entry.version, "--destination", str(folder)]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=10 * TIMEOUT, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise FetchError(f"{source}: no answer within {10 * TIMEOUT} s") from error
+    run = _run(command, source)
     if run.returncode:
         reason = next((line for line in run.stderr.splitlines() if line.startswith("Error:")), run.stderr.strip())
         raise FetchError(f"{source}: {reason.removeprefix('Error: ')}")
     return next(folder.glob("*.tgz"))
 
 
+def _run(command: Sequence[str], source: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10 * TIMEOUT, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise FetchError(f"{source}: no answer within {10 * TIMEOUT} s") from error
+
+
 def _download(entry: Entry, folder: Path) -> Path:
     parts = []
     for source in entry.sources:
         try:
-            with urllib.request.urlopen(source, timeout=TIMEOUT) as answer:  # noqa: S310  the lock holds https addresses alone
+            with urllib.request.urlopen(source, timeout=TIMEOUT) as answer:
                 parts.append(answer.read().decode())
-        except (urllib.error.URLError, OSError) as error:
+        except urllib.error.HTTPError as error:
+            raise FetchError(f"{source}: {error.code} {error.reason}") from error
+        except (OSError, http.client.HTTPException) as error:
             raise FetchError(f"{source}: {getattr(error, 'reason', error)}") from error
+        except UnicodeDecodeError as error:
+            raise FetchError(f"{source}: what came is not text") from error
     whole = folder / "whole.yaml"
     whole.write_text("\n---\n".join(parts))
     return whole
@@ -119,7 +133,7 @@ def with_digest(text: str, name: str, digest: str) -> str:
 
 def with_image_digest(text: str, name: str, digest: str) -> str:
     """The lock's text with the digest of one image replaced, in its one-line or its block form."""
-    line = re.compile(rf"(^  {re.escape(name)}: \{{.*?digest: )[^,]+", re.MULTILINE)
+    line = re.compile(rf"(^  {re.escape(name)}: \{{.*?digest: )[^,}}\s]+", re.MULTILINE)
     block = re.compile(rf"(^  {re.escape(name)}:\n(?:    .*\n)*?    digest: )\S+", re.MULTILINE)
     return block.sub(lambda m: m[1] + digest, line.sub(lambda m: m[1] + digest, text))
 
@@ -132,7 +146,7 @@ def image_digest(ref: str) -> str:
     ):
         if shutil.which(command[0]) is None:
             continue
-        run = subprocess.run(command, capture_output=True, text=True, timeout=10 * TIMEOUT, check=False)
+        run = _run(command, ref)
         if run.returncode == 0 and run.stdout.strip().startswith("sha256:"):
             return run.stdout.strip()
         raise FetchError(run.stderr.strip().splitlines()[-1] if run.stderr.strip() else f"{command[0]} gave no digest")

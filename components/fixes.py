@@ -6,7 +6,7 @@ Each takes and gives a list of objects; what each is for is in its docstring, wi
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -21,6 +21,8 @@ RESTRICTED: Mapping[str, Any] = {
 }
 """A container security context that Pod Security *restricted* admits."""
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
+GO_PACKAGE = "ko://"
+"""Begins an image in a source tree: the Go package it is built from."""
 
 
 def apply(objects: Iterable[Manifest], *fixes: Fix) -> list[Manifest]:
@@ -51,41 +53,42 @@ def aggregated_roles(objects: list[Manifest]) -> list[Manifest]:
 
 def first_of_each(objects: list[Manifest]) -> list[Manifest]:
     """Leaves out repetitions: Knative's core file holds the CRDs again, and natss its webhook twice."""
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     result = []
     for o in objects:
-        key = (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"])
+        group = o["apiVersion"].rpartition("/")[0]
+        key = (group, o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"])
         if key not in seen:
             seen.add(key)
             result.append(o)
     return result
 
 
-def images(references: Mapping[str, str]) -> Fix:
-    """Replaces container images that start with a key: placeholders of a source tree (`ko://…`), unpinned tags."""
+def released(registry: str, tag: str) -> Fix:
+    """Names images as a release publishes them, where a source tree names the Go package (`ko://…`) instead.
 
-    def replaced(reference: str) -> str:
-        return next((new for old, new in references.items() if reference.startswith(old)), reference)
+    In environment variables too: by them controllers learn the images of the pods that they create.
+    """
+
+    def named(text: str) -> str:
+        return f"{registry}/{text.removeprefix(GO_PACKAGE)}:{tag}" if text.startswith(GO_PACKAGE) else text
 
     def fix(objects: list[Manifest]) -> list[Manifest]:
         for container in containers(objects):
-            container["image"] = replaced(container["image"])
+            container["image"] = named(container["image"])
+            for variable in container.get("env") or []:
+                if "value" in variable:
+                    variable["value"] = named(variable["value"])
         return objects
 
     return fix
 
 
-def secured(*, only: Collection[str] = ()) -> Fix:
-    """Gives containers that have no security context of their own the *restricted* one; `only` by workload name."""
-
-    def fix(objects: list[Manifest]) -> list[Manifest]:
-        for workload in workloads(objects):
-            if not only or workload["metadata"]["name"] in only:
-                for container in containers([workload]):
-                    container["securityContext"] = {**RESTRICTED, **container.get("securityContext", {})}
-        return objects
-
-    return fix
+def secured(objects: list[Manifest]) -> list[Manifest]:
+    """Gives containers what their security context lacks of the *restricted* one; what they set themselves stays."""
+    for container in containers(objects):
+        container["securityContext"] = {**RESTRICTED, **(container.get("securityContext") or {})}
+    return objects
 
 
 def sized(sizes: Mapping[str, Mapping[str, Any]]) -> Fix:
@@ -131,14 +134,10 @@ def without_token(*names: str) -> Fix:
 
 
 def spread(objects: list[Manifest]) -> list[Manifest]:
-    """Spreads the pods of workloads with more than one replica over nodes, where the chart says nothing of it."""
-    for workload in workloads(objects):
+    """Spreads the pods of replicated workloads over nodes, where the chart says nothing of it."""
+    for workload in replicated(objects):
         spec = pod_spec(workload)
-        if (
-            workload["spec"].get("replicas", 1) > 1
-            and not spec.get("topologySpreadConstraints")
-            and not spec.get("affinity")
-        ):
+        if not spec.get("topologySpreadConstraints") and not spec.get("affinity"):
             spec["topologySpreadConstraints"] = [
                 {
                     "maxSkew": 1,
@@ -185,20 +184,32 @@ def disruption_budget(workload: Manifest) -> Manifest:
 
 
 def budgeted(objects: list[Manifest]) -> list[Manifest]:
-    """Adds a PodDisruptionBudget for every replicated workload, or one with an autoscaler, that has none."""
-    covered = [o["spec"]["selector"].get("matchLabels", {}) for o in objects if o["kind"] == "PodDisruptionBudget"]
+    """Adds a PodDisruptionBudget for every replicated workload that has none: a second one blocks any eviction."""
+    budgets = [o for o in objects if o["kind"] == "PodDisruptionBudget"]
+
+    def guarded(workload: Manifest) -> bool:
+        labels, namespace = pod_labels(workload), workload["metadata"].get("namespace")
+        return any(
+            b["metadata"].get("namespace") == namespace
+            and b["spec"]["selector"].get("matchLabels", {}).items() <= labels.items()
+            for b in budgets
+        )
+
+    return objects + [disruption_budget(w) for w in replicated(objects) if not guarded(w)]
+
+
+def replicated(objects: Sequence[Manifest]) -> list[Manifest]:
+    """Workloads with more than one pod, by their own count or by their autoscaler's least."""
     scaled = {
-        o["spec"]["scaleTargetRef"]["name"]
+        (o["metadata"].get("namespace"), o["spec"]["scaleTargetRef"]["name"])
         for o in objects
         if o["kind"] == "HorizontalPodAutoscaler" and o["spec"].get("minReplicas", 1) > 1
     }
-    added = []
-    for workload in workloads(objects):
-        labels = pod_labels(workload)
-        many = workload["spec"].get("replicas", 1) > 1 or workload["metadata"]["name"] in scaled
-        if many and not any(selector.items() <= labels.items() for selector in covered):
-            added.append(disruption_budget(workload))
-    return objects + added
+    return [
+        w
+        for w in workloads(objects)
+        if w["spec"].get("replicas", 1) > 1 or (w["metadata"].get("namespace"), w["metadata"]["name"]) in scaled
+    ]
 
 
 def workloads(objects: Iterable[Manifest]) -> list[Manifest]:

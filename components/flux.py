@@ -45,7 +45,7 @@ class Flux(pulumi.ComponentResource):
         values = chart.values("flux2", context.profile, _values(context))
         objects = chart.render(context, "flux2", release="flux2", namespace=NAMESPACE, values=values)
         # The chart's policies open the namespace wide; ours (components/network.py) name each flow.
-        mended = fixes.apply(objects, fixes.drop(kinds={"NetworkPolicy"}), fixes.budgeted)
+        mended = fixes.apply(objects, fixes.drop(kinds={"NetworkPolicy"}), fixes.budgeted, fixes.spread)
         installed = install(context, name, mended, parent=self, after=args.after)
         own = pulumi.ResourceOptions(parent=self, depends_on=installed.last)
         first = [register(context, name, o, own) for o in _source(args)]
@@ -94,7 +94,10 @@ def _source(args: FluxArgs) -> list[Manifest]:
 
 
 def _kustomization(environment: str, path: str, args: FluxArgs) -> Manifest:
-    """Not waited for: a platform without its first release is whole, though nothing is there to apply."""
+    """Not waited for: a platform without its first release is whole, though nothing is there to apply.
+
+    It names its account: in the prod profile one that names none gets that of tenants, who may do next to nothing.
+    """
     kind = {"bucket": "Bucket", "git": "GitRepository"}[args.source]
     after = [{"name": "staging"}] if environment == "production" else []
     return {
@@ -105,6 +108,7 @@ def _kustomization(environment: str, path: str, args: FluxArgs) -> Manifest:
             "interval": args.interval,
             "path": path,
             "prune": True,
+            "serviceAccountName": "kustomize-controller",
             "sourceRef": {"kind": kind, "name": SOURCE},
             **({"dependsOn": after} if after else {}),
         },

@@ -49,8 +49,8 @@ def _until_answered(cluster: Any, layer: str, probe: dict[str, Any], deadline: f
         except Transient as error:
             if time.monotonic() > deadline:
                 raise KubeError(
-                    f"{layer}: its admission webhook does not answer a dry run of {probe['kind']}: {error} (look at the pods"
-                    " behind that webhook, then run `make up` again)"
+                    f"{layer}: its admission webhook does not answer a dry run of {probe['kind']}: {error} (look at the"
+                    " pods behind that webhook, then run `make up` again)"
                 ) from error
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

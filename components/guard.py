@@ -18,8 +18,8 @@ from kube.errors import KubeError
 WAYS = {
     "nats": "switch nats, knative and argo off in aiga:layers, `make up`, switch them on with the new shape, `make up`;"
     " events that were not delivered by then are lost",
-    "objectStore": "copy the buckets out (`mc mirror`), switch objectStore and what needs it off in aiga:layers, `make up`,"
-    " switch them on with the new shape, `make up`, copy the buckets back",
+    "objectStore": "copy the buckets out (`mc mirror`), switch objectStore and what needs it off in aiga:layers,"
+    " `make up`, switch them on with the new shape, `make up`, copy the buckets back",
 }
 """How each guarded layer gets another shape."""
 

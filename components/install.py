@@ -6,8 +6,11 @@ then workloads, then custom resources, and webhooks last, so that no layer's web
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -37,6 +40,8 @@ BUILT_IN = {
 """API versions with typed classes in pulumi_kubernetes."""
 DASHBOARD = "grafana_dashboard"
 """The label by which Grafana's sidecar finds dashboards."""
+BULKY = 20_000
+"""Characters of a ConfigMap from which on it is no longer read in a preview: istiod's sidecar template has 100,000."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +50,34 @@ class Split:
 
     crds: list[Manifest] = field(default_factory=list)
     bulk: list[Manifest] = field(default_factory=list)
-    waves: list[list[Manifest]] = field(default_factory=lambda: [[], [], [], []])
+    settings: list[Manifest] = field(default_factory=list)
+    later: list[list[Manifest]] = field(default_factory=lambda: [[], [], []])
+    """Workloads, custom resources, webhooks."""
 
 
 def split(objects: Iterable[Manifest]) -> Split:
-    """Sorts objects: CRDs, dashboards and rules apart, everything else into its wave."""
+    """Sorts objects: CRDs, dashboards, rules and large ConfigMaps apart, everything else into its wave."""
     result = Split()
     for o in objects:
         if o["kind"] == "CustomResourceDefinition":
             result.crds.append(o)
-        elif o["kind"] == "PrometheusRule" or DASHBOARD in o["metadata"].get("labels", {}):
+        elif _bulky(o):
             result.bulk.append(o)
+        elif o["kind"].endswith("WebhookConfiguration"):
+            result.later[2].append(o)
+        elif o["kind"] in fixes.WORKLOADS:
+            result.later[0].append(o)
+        elif o["apiVersion"] not in BUILT_IN:
+            result.later[1].append(o)
         else:
-            result.waves[_wave(o)].append(o)
+            result.settings.append(o)
     return result
 
 
-def _wave(o: Manifest) -> int:
-    if o["kind"].endswith("WebhookConfiguration"):
-        return 3
-    if o["kind"] in fixes.WORKLOADS:
-        return 1
-    return 0 if o["apiVersion"] in BUILT_IN else 2
+def _bulky(o: Manifest) -> bool:
+    if o["kind"] == "PrometheusRule" or DASHBOARD in o["metadata"].get("labels", {}):
+        return True
+    return o["kind"] == "ConfigMap" and sum(map(len, o.get("data", {}).values())) > BULKY
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,8 @@ class Installed:
 
     def after(self, value: T) -> pulumi.Output[T]:
         """The value, known once everything here is ready."""
-        return pulumi.Output.all(*[r.id for r in self.last if isinstance(r, pulumi.CustomResource)]).apply(
-            lambda _: value
-        )
+        known = [r.id for r in self.last if isinstance(r, pulumi.CustomResource)]
+        return pulumi.Output.all(*known).apply(lambda _: value)
 
 
 def install(
@@ -104,37 +114,76 @@ def install(
         else (o for o in objects if not o["apiVersion"].startswith("monitoring.coreos.com/"))
     )
     mended = fixes.apply(kept, fixes.first_of_each, fixes.labelled(context.labels), fixes.service_not_awaited)
+    called = dict(zip(map(id, mended), names(name, mended), strict=True))
     parts = split(mended)
     crds = None
     if parts.crds:
         guarded = pulumi.ResourceOptions(parent=parent, protect=context.protect or None)
         crds = Objects(f"{name}-crds", parts.crds, opts=guarded)
+
+    def added(o: Manifest, *depends_on: pulumi.Resource) -> pulumi.Resource:
+        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on))
+        return _registered(context, called[id(o)], o, opts)
+
     before: list[pulumi.Resource] = [*after, *([crds] if crds else [])]
     resources: list[pulumi.Resource] = []
-    last: list[pulumi.Resource] = before
-    for wave in parts.waves:
-        if not wave:
-            continue
-        # The first wave waits for what comes before the layer; a later one for its predecessor alone, which already did.
-        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(last))
-        last = [register(context, name, o, opts) for o in wave]
-        resources += last
-    if parts.bulk:
-        resources.append(
-            Objects(f"{name}-bulk", parts.bulk, opts=pulumi.ResourceOptions(parent=parent, depends_on=before))
-        )
-    return Installed(resources, crds, last)
+    if parts.settings:
+        # Through the first and the last of them: a hundred objects that each name all they wait for, and are named
+        # by each that waits for them, would make half of the state.
+        first, *rest = parts.settings
+        head = added(first, *before)
+        resources += [head, *(added(o, head) for o in rest[:-1]), *_bulk(name, parts.bulk, parent, [head])]
+        before = [added(rest[-1], *resources)] if rest else [head, *resources[1:]]
+        resources += before if rest else []
+    else:
+        resources += _bulk(name, parts.bulk, parent, before)
+    for wave in filter(None, parts.later):
+        before = [added(o, *before) for o in wave]
+        resources += before
+    return Installed(resources, crds, before)
+
+
+def _bulk(
+    name: str, bulk: list[Manifest], parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    return (
+        [Objects(f"{name}-bulk", bulk, opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)))]
+        if bulk
+        else []
+    )
 
 
 def register(context: Context, name: str, o: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """One object as a resource of its own, retried on errors of the API server."""
+    return _registered(context, names(name, [o])[0], o, opts)
+
+
+def names(layer: str, objects: Sequence[Manifest]) -> list[str]:
+    """What each object is called: `<layer>-<kind>-<namespace>-<object>`, with a digest where several would share it."""
+    plain = [_plain(layer, o) for o in objects]
+    shared = {name for name, times in Counter(plain).items() if times > 1}
+    return [f"{name}-{_digest(o)}" if name in shared else name for name, o in zip(plain, objects, strict=True)]
+
+
+def _plain(layer: str, o: Manifest) -> str:
+    metadata = o["metadata"]
+    parts = [layer, o["kind"], *([metadata["namespace"]] if "namespace" in metadata else []), metadata["name"]]
+    return "-".join(parts).lower().replace(":", "-")
+
+
+def _digest(o: Manifest) -> str:
+    metadata = o["metadata"]
+    identity = [o["apiVersion"], o["kind"], metadata.get("namespace"), metadata["name"]]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
+
+
+def _registered(context: Context, logical: str, o: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     kind, metadata = o["kind"], o["metadata"]
-    parts = [name, kind, *([metadata["namespace"]] if "namespace" in metadata else []), metadata["name"]]
     own = pulumi.ResourceOptions(
         hooks=context.hooks(),
         protect=(context.protect and kind == "PersistentVolumeClaim") or None,
     )
-    logical, options = "-".join(parts).lower().replace(":", "-"), pulumi.ResourceOptions.merge(opts, own)
+    options = pulumi.ResourceOptions.merge(opts, own)
     typed = _typed(o["apiVersion"], kind)
     if typed is None:
         return CustomResource(

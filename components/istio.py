@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components import chart
+from components import chart, fixes
 from components.context import Context
 from components.gate import Gate
 from components.install import Installed, Manifest, install, register
@@ -33,6 +33,8 @@ class IstioArgs:
     """Raised by one, it renews the generated certificate."""
     service_type: str = "LoadBalancer"
     """How clients reach the gateway: LoadBalancer, or NodePort where the cluster has none."""
+    node_ports: tuple[int, int] = (30080, 30443)
+    """Ports of every node for HTTP and HTTPS, where the Service is a NodePort: the URLs name them."""
     service_annotations: dict[str, str] = field(default_factory=dict)
     after: Sequence[pulumi.Resource]
 
@@ -88,7 +90,7 @@ class Istio(pulumi.ComponentResource):
         return install(context, name, [*base, *istiod], parent=self, after=args.after)
 
     def _gateway(self, name: str, context: Context, args: IstioArgs, after: Sequence[pulumi.Resource]) -> Installed:
-        service = {"service": {"type": args.service_type, "annotations": args.service_annotations}}
+        service = {"service": _service(args)}
         objects = chart.render(
             context,
             "gateway",
@@ -96,7 +98,9 @@ class Istio(pulumi.ComponentResource):
             namespace=NAMESPACE,
             values=chart.values("gateway", context.profile, service),
         )
-        return install(context, f"{name}-ingress", objects, parent=self, after=after)
+        # The proxy proves who it is by a token of its own, which the injector mounts for istiod alone.
+        mended = fixes.apply(objects, fixes.without_token(INGRESS))
+        return install(context, f"{name}-ingress", mended, parent=self, after=after)
 
     def _certificate(self, name: str, context: Context, args: IstioArgs) -> str:
         pair = Certificate(
@@ -117,7 +121,7 @@ class Istio(pulumi.ComponentResource):
 
 
 def virtual_service(
-    name: str, namespace: str, gateway: pulumi.Input[str], host: str, target: str, port: int
+    name: str, namespace: str, gateway: pulumi.Input[str], host: str, *, target: str, port: int
 ) -> Manifest:
     """Routes a page's host through the pages' gateway to a Service of the namespace."""
     return {
@@ -138,9 +142,24 @@ def virtual_service(
     }
 
 
+def _service(args: IstioArgs) -> dict[str, Any]:
+    service: dict[str, Any] = {"type": args.service_type, "annotations": args.service_annotations}
+    if args.service_type == "NodePort":
+        http, https = args.node_ports
+        service["ports"] = [
+            {"name": "http2", "port": 80, "targetPort": 80, "nodePort": http},
+            {"name": "https", "port": 443, "targetPort": 443, "nodePort": https},
+        ]
+    return service
+
+
 def _images() -> dict[str, Any]:
-    """Full references: one tag feeds both images, and the chart of a source tree says `latest`."""
-    return {"image": image("istio-pilot").reference, "global": {"proxy": {"image": image("istio-proxy").reference}}}
+    """Full references: one tag feeds all images, and the chart of a source tree says `latest`."""
+    proxy = image("istio-proxy")
+    hub, _, version = proxy.ref.rpartition(":")
+    shared = {"hub": hub.rpartition("/")[0], "tag": version}
+    injected = {"proxy": {"image": proxy.reference}, "proxy_init": {"image": proxy.reference}}
+    return {"image": image("istio-pilot").reference, "global": {**shared, **injected}}
 
 
 def _gateway(name: str, hosts: list[str], secret: str | None) -> Manifest:

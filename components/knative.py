@@ -18,14 +18,23 @@ from components import chart, fixes
 from components.context import Context
 from components.gate import Gate
 from components.install import Manifest, install, register
+from components.upstream import lock
 
 NAMESPACE = "knative-eventing"
 BROKER = "default"
 BrokerClass = Literal["channel", "native"]
 INGRESS = {"channel": "broker-ingress", "native": "nats-broker-ingress"}
 CLASS = {"channel": "MTChannelBasedBroker", "native": "NatsJetStreamBroker"}
-PLACEHOLDER = {"ko://": "gcr.io/knative-releases/"}
-"""The manifests in eventing-natss' source tree name Go packages; releases resolve them to images by that name."""
+OURS = {
+    "channel": {"ConfigMap/config-nats", "ConfigMap/config-br-default-channel", "ConfigMap/default-ch-webhook"},
+    "native": {"ConfigMap/config-nats-broker"},
+}
+"""Upstream's configuration that the layer writes itself."""
+NATIVE_CONFIG = "natsjetstream.eventing.knative.dev/config"
+KEPT = "72h"
+"""How long a stream keeps an event: without a limit it fills its volume, and then takes no more."""
+REGISTRY = "gcr.io/knative-releases"
+"""Where releases publish images, under the name of their Go package and with their version as tag."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +66,10 @@ class Knative(pulumi.ComponentResource):
         gate = Gate(
             f"{name}-webhooks",
             layer="knative",
-            probes=[_broker("probe", args.broker, {})],
+            probes=[_broker("probe", args.broker, context)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.installed.last),
         )
-        broker = _broker(BROKER, args.broker, context.labels)
+        broker = _broker(BROKER, args.broker, context)
         ready = register(context, name, broker, pulumi.ResourceOptions(parent=self, depends_on=[gate]))
         address = f"http://{INGRESS[args.broker]}.{NAMESPACE}.svc.cluster.local/{NAMESPACE}/{BROKER}"
         self.broker_url = ready.id.apply(lambda _: address)
@@ -76,23 +85,17 @@ def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
         objects,
         fixes.first_of_each,
         fixes.drop(kinds={"Namespace", "PodDisruptionBudget", *({"HorizontalPodAutoscaler"} if single else ())}),
-        fixes.drop(
-            names={
-                "ConfigMap/config-nats-broker",
-                "ConfigMap/config-br-default-channel",
-                "ConfigMap/default-ch-webhook",
-            }
-        ),
+        fixes.drop(names=OURS[broker]),
         fixes.aggregated_roles,
-        fixes.images(PLACEHOLDER),
-        fixes.secured(),
+        fixes.released(REGISTRY, f"v{lock().manifests[natss].version}"),
+        fixes.secured,
         fixes.limited(sizes["default"]),
         fixes.sized(sizes["sizes"]),
         _autoscaled(sizes.get("autoscaled", {})),
         _default_broker(broker),
         fixes.budgeted,
         fixes.spread,
-        lambda objects: [*objects, *_default_channels(sizes)],
+        lambda objects: [*objects, *(_default_channels(sizes) if broker == "channel" else [])],
     )
 
 
@@ -140,7 +143,7 @@ def _default_channels(sizes: dict[str, Any]) -> list[Manifest]:
         "kind": "NatsJetStreamChannel",
         "spec": {
             "deploymentSpecTemplate": {"resources": sizes["dispatcher"], "affinity": {}},
-            "stream": {"config": {"replicas": sizes["stream_replicas"]}},
+            "stream": {"config": _stream(sizes)},
         },
     }
     return [
@@ -163,12 +166,25 @@ def _configuration(name: str, data: dict[str, Any]) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
 
 
-def _broker(name: str, broker: BrokerClass, labels: dict[str, str]) -> Manifest:
+def _stream(sizes: dict[str, Any]) -> dict[str, Any]:
+    return {"replicas": sizes["stream_replicas"], "maxAge": KEPT}
+
+
+def _native(sizes: dict[str, Any]) -> str:
+    """The settings of a native Broker, which it takes from an annotation: the whole of them, or its own defaults."""
+    stream = {"retention": "Limits", "storage": "File", "discard": "Old", **_stream(sizes)}
+    consumer = {"deliverPolicy": "New", "replayPolicy": "Instant", "consumerType": "Pull"}
+    return json.dumps({"stream": stream, "consumer": consumer, "filter": {"resources": sizes["dispatcher"]}})
+
+
+def _broker(name: str, broker: BrokerClass, context: Context) -> Manifest:
     annotations = {"eventing.knative.dev/broker.class": CLASS[broker], "pulumi.com/waitFor": "condition=Ready"}
+    if broker == "native":
+        annotations[NATIVE_CONFIG] = _native(chart.values("knative-eventing", context.profile))
     manifest: Manifest = {
         "apiVersion": "eventing.knative.dev/v1",
         "kind": "Broker",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": annotations},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": context.labels, "annotations": annotations},
     }
     if broker == "channel":
         reference = {

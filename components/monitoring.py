@@ -88,12 +88,11 @@ class Monitoring(pulumi.ComponentResource):
         ]
         values = chart.values("kube-prometheus-stack", context.profile, _values(context, args), args.overrides)
         objects = chart.render(context, "kube-prometheus-stack", release="kps", namespace=NAMESPACE, values=values)
-        mended = fixes.apply(objects, fixes.budgeted)
+        mended = fixes.apply(objects, fixes.budgeted, fixes.spread)
         installed = install(context, name, mended, parent=self, after=[*args.after, *args.exporter_after, *secrets])
         if args.pages_gateway is not None:
-            page = virtual_service(
-                "grafana", NAMESPACE, args.pages_gateway, f"grafana.{args.domain}", "kps-grafana", 80
-            )
+            host = f"grafana.{args.domain}"
+            page = virtual_service("grafana", NAMESPACE, args.pages_gateway, host, target="kps-grafana", port=80)
             page["metadata"]["labels"] = context.labels
             register(context, name, page, pulumi.ResourceOptions(parent=self, depends_on=installed.last))
         self.prometheus_url = installed.after(PROMETHEUS)
@@ -103,7 +102,9 @@ class Monitoring(pulumi.ComponentResource):
 def _values(context: Context, args: MonitoringArgs) -> dict[str, Any]:
     volume = {"storageClassName": context.storage_class} if context.storage_class else {}
     claim = {"volumeClaimTemplate": {"spec": volume}} if volume else {}
-    alertmanager = {"configSecret": ALERTMANAGER_SECRET, **_sha("alertmanager")}
+    alertmanager: dict[str, Any] = {"configSecret": ALERTMANAGER_SECRET, **_sha("alertmanager")}
+    if context.profile == "prod":  # only there has Alertmanager a volume
+        alertmanager["storage"] = claim
     prometheus: dict[str, Any] = {"storageSpec": claim, **_sha("prometheus")}
     if args.retention:
         prometheus["retention"] = args.retention

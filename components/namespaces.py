@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import yaml
 from components import network
 from components.context import Context, Profile
 from components.install import Manifest, register
+from components.pod_security import SINCE_MINOR
 
 QUOTAS = Path(__file__).with_name("values") / "namespaces.yaml"
 Level = Literal["restricted", "baseline", "privileged"]
@@ -43,17 +44,16 @@ SPACES = (
     Space("sealed-secrets", "sealed_secrets"),
     Space("flux-system", "flux"),
 )
-DISPATCHER = (
-    "the controller of eventing-natss sets no security context on its dispatcher, and no policy can before 1.36"
-)
+UNSECURED = "eventing-natss sets no security context on the pods of its {}, and no policy can before 1.36"
 
 
 def spaces(layers: Collection[str], *, minor: int, channel_broker: bool) -> list[Space]:
     """The namespaces that the switched-on layers need, on a Kubernetes 1.<minor>."""
     found = [space for space in SPACES if space.layer in layers]
-    if minor >= 36 or not channel_broker:
+    if minor >= SINCE_MINOR:
         return found
-    return [Space(s.name, s.layer, "baseline", DISPATCHER) if s.name == "knative-eventing" else s for s in found]
+    reason = UNSECURED.format("channels' dispatcher" if channel_broker else "Brokers' filters")
+    return [replace(s, level="baseline", reason=reason) if s.name == "knative-eventing" else s for s in found]
 
 
 @dataclass(frozen=True, kw_only=True)

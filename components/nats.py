@@ -1,4 +1,4 @@
-"""NATS JetStream: keeps the events of Knative and of Argo Events, and carries drift alerts to the retraining controller."""
+"""NATS JetStream: keeps the events of Knative and of Argo Events, carries drift alerts to the retraining controller."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import pulumi
 
 from components import chart
 from components.context import Context
-from components.install import install
+from components.install import Manifest, install, register
+from components.keys import Certificate
 from components.upstream import image
 
 NAMESPACE = "nats-io"
 URL = "nats://nats.nats-io.svc.cluster.local:4222"
 """The release is called nats in nats-io because eventing-natss looks there by default."""
+TLS_SECRET = "nats-tls"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NatsArgs:
+    certificate_generation: int = 1
+    """Raised by one, it renews the servers' certificate."""
     after: Sequence[pulumi.Resource]
     """The namespace, and the kinds of the monitoring layer."""
 
@@ -39,9 +43,23 @@ class Nats(pulumi.ComponentResource):
             namespace=NAMESPACE,
             values=chart.values("nats", context.profile, _values(context)),
         )
-        self.installed = install(context, name, objects, parent=self, after=args.after)
+        secret = self._certificate(name, context, args)
+        self.installed = install(context, name, objects, parent=self, after=[*args.after, secret])
         self.url = self.installed.after(URL)
         self.register_outputs({"url": self.url})
+
+    def _certificate(self, name: str, context: Context, args: NatsArgs) -> pulumi.Resource:
+        own = pulumi.ResourceOptions(parent=self)
+        hosts = [f"nats.{NAMESPACE}.svc.cluster.local", f"nats.{NAMESPACE}.svc", f"nats.{NAMESPACE}"]
+        pair = Certificate(f"{name}-tls", dns_names=hosts, generation=args.certificate_generation, opts=own)
+        secret: Manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": TLS_SECRET, "namespace": NAMESPACE, "labels": context.labels},
+            "type": "kubernetes.io/tls",
+            "stringData": {"tls.crt": pair.tls_crt, "tls.key": pair.tls_key, "ca.crt": pair.ca_crt},
+        }
+        return register(context, name, secret, pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
 
 
 def shape(context: Context) -> str:
@@ -51,9 +69,14 @@ def shape(context: Context) -> str:
 
 
 def _values(context: Context) -> dict[str, Any]:
+    """TLS is offered because Argo Events insists on it, and not required because eventing-natss does without."""
     pvc = {"storageClassName": context.storage_class} if context.storage_class else {}
     return {
-        "config": {"jetstream": {"fileStore": {"pvc": pvc}}},
+        "config": {
+            "jetstream": {"fileStore": {"pvc": pvc}},
+            "nats": {"tls": {"enabled": True, "secretName": TLS_SECRET}},
+            "merge": {"allow_non_tls": True},
+        },
         "container": {"image": _image("nats")},
         "promExporter": {"image": _image("nats-exporter"), "podMonitor": {"enabled": context.monitoring}},
         "reloader": {"image": _image("nats-reloader")},

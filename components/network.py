@@ -1,4 +1,4 @@
-"""Which pods may speak to which: the flows of the layer graph, and the NetworkPolicies that admit them and nothing else.
+"""Which pods may speak to which: the flows of the layer graph, and the NetworkPolicies that admit nothing else.
 
 Every namespace denies all traffic by default, in and out. Three things are open to all: DNS, the API server (whose
 address no policy can name portably, hence by port) and traffic within the namespace.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pulumi
@@ -71,15 +71,14 @@ class ObjectStore(pulumi.ComponentResource):
         self._accounts = {a.layer: root if args.driver == "s3" else self._account(name, a) for a in ACCOUNTS}
         served = self._server(name, context, args, root)
         url = address(context, args.driver, args.endpoint)
+        managed = args.driver in ("minio", "rustfs")  # the others know their accounts from their own configuration
         secret = register(
             context,
             name,
-            _labelled(context, job_secret(NAMESPACE, url, root, self._accounts)),
+            _labelled(context, job_secret(NAMESPACE, url, root, self._accounts if managed else {})),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        job = buckets_job(
-            NAMESPACE, args.buckets, manages_accounts=args.driver in ("minio", "rustfs"), region=args.region
-        )
+        job = buckets_job(NAMESPACE, args.buckets, manages_accounts=managed, region=args.region)
         buckets = register(
             context, name, _labelled(context, job), pulumi.ResourceOptions(parent=self, depends_on=[*served, secret])
         )
@@ -97,7 +96,7 @@ class ObjectStore(pulumi.ComponentResource):
         if args.driver == "s3":
             if args.access_key is None or args.secret_key is None:
                 raise ValueError("objectStore: driver s3 needs accessKey and secretKey")
-            return Account(pulumi.Output.from_input(args.access_key), pulumi.Output.secret(args.secret_key))
+            return Account(pulumi.Output.secret(args.access_key), pulumi.Output.secret(args.secret_key))
         return self._account(name, Access("root", {}))
 
     def _account(self, name: str, access: Access) -> Account:
@@ -120,10 +119,11 @@ class ObjectStore(pulumi.ComponentResource):
         mended = fixes.apply(
             objects,
             fixes.limited(REQUESTS),
-            fixes.secured(),
+            fixes.secured,
             fixes.without_token("minio", "rustfs", "seaweedfs-all-in-one", "seaweedfs-s3"),
             fixes.without_token("seaweedfs-master", "seaweedfs-volume", "seaweedfs-filer"),
             fixes.budgeted,
+            fixes.spread,
         )
         return install(context, name, mended, parent=self, after=[*args.after, credentials]).last
 
@@ -149,7 +149,7 @@ def address(context: Context, driver: Driver, endpoint: str | None = None) -> st
     if driver == "s3":
         if endpoint is None:
             raise ValueError("objectStore: driver s3 needs its endpoint")
-        return endpoint
+        return endpoint.rstrip("/")
     return REPLICATED_SEAWEEDFS if driver == "seaweedfs" and context.profile == "prod" else ENDPOINTS[driver]
 
 

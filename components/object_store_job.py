@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +57,7 @@ def policy(access: Access) -> str:
 def script(buckets: Sequence[str], *, manages_accounts: bool, region: str) -> str:
     """The Job's shell script. Keys come from the environment and never stand in it."""
     lines = ["set -eu", "mkdir -p /tmp/mc"]
-    lines += [f"mc mb --ignore-existing --region {region} store/{bucket}" for bucket in buckets]
+    lines += [f"mc mb --ignore-existing --region {shlex.quote(region)} store/{bucket}" for bucket in buckets]
     if manages_accounts:
         for access in ACCOUNTS:
             name, key = f"aiga-{access.layer}", _variable(access.layer)
@@ -64,7 +65,8 @@ def script(buckets: Sequence[str], *, manages_accounts: bool, region: str) -> st
                 f"printf '%s' '{policy(access)}' > /tmp/{name}.json",
                 f'printf "%s\\n%s\\n" {name} "${key}" | mc admin user add store',
                 f"mc admin policy create store {name} /tmp/{name}.json",
-                f"mc admin policy attach store {name} --user {name} || mc admin policy entities store --user {name} | grep -q {name}",
+                f"mc admin policy attach store {name} --user {name}"
+                f" || mc admin policy entities store --user {name} | grep -q {name}",
             ]
     return "\n".join(lines)
 

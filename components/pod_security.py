@@ -6,7 +6,6 @@ needs no webhook, adds what is missing; before that, the namespaces of such pods
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pulumi
@@ -21,6 +20,8 @@ SELDON = "object.metadata.?labels['app.kubernetes.io/managed-by'].orValue('') ==
 USER = "object.spec.?securityContext.?runAsUser.orValue(65532)"
 """The pod's user, or `nobody` where nobody was named."""
 DISPATCHER = "object.metadata.?labels['messaging.knative.dev/role'].orValue('') == 'dispatcher'"
+FILTER = "object.metadata.?labels['eventing.knative.dev/role'].orValue('') == 'filter'"
+"""The pods of a native Broker that deliver its events; they run in the Broker's namespace."""
 
 
 class PodSecurity(pulumi.ComponentResource):
@@ -58,7 +59,7 @@ def policy() -> Manifest:
                 ]
             },
             "matchConditions": [
-                {"name": "made-by-a-controller-without-it", "expression": f"({SELDON}) || ({DISPATCHER})"}
+                {"name": "made-by-a-controller-without-it", "expression": f"({SELDON}) || ({DISPATCHER}) || ({FILTER})"}
             ],
             "failurePolicy": "Fail",
             "reinvocationPolicy": "IfNeeded",

@@ -28,17 +28,19 @@ class Cause:
 
 CAUSES = (
     Cause(
-        r"failed calling webhook \"?([\w.\-]+)",
+        r"failed calling webhook|failed to call webhook|conversion webhook for|no endpoints available for service",
         "its admission webhook does not answer",
         "look at the pods behind that webhook, then run `make up` again",
     ),
     Cause(
-        r"connection refused|connection reset|EOF|unreachable|i/o timeout|no route to host|TLS handshake|Max retries exceeded",
+        r"connection (refused|reset|lost)|is unreachable|i/o timeout|no route to host|TLS handshake"
+        r"|Max retries exceeded|sent GOAWAY|request canceled|Client\.Timeout|context deadline exceeded|(?-i:\bEOF\b)",
         "the API server does not answer",
         "check that the cluster is up (`kubectl get --raw /readyz`), then run `make up` again: it resumes",
     ),
     Cause(
-        r"etcdserver:|leader changed|TooManyRequests|too many requests|ServiceUnavailable|the server is currently unable",
+        r"etcdserver:|leader changed|TooManyRequests|too many requests|ServiceUnavailable|apiserver not ready"
+        r"|the server is currently unable|the server was unable to return a response",
         "the API server is overloaded or electing a leader",
         "wait until it is calm, then run `make up` again: it resumes",
     ),
@@ -52,11 +54,20 @@ CAUSES = (
         "an earlier one is still being deleted",
         "wait until the deletion ends, or look at what holds it (`kubectl get <it> -o yaml`, finalizers)",
     ),
+    Cause(
+        r"the object has been modified|status unknown for quota",
+        "a controller writes it at the same time",
+        "run `make up` again: it resumes",
+    ),
 )
+FINAL = r"timed out waiting|failed to (fully )?initialize|denied the request"
+"""What was waited for or judged already, even where the reason given (a probe, a pod's event) looks like a cause."""
 
 
 def cause(error: str) -> Cause | None:
     """The reason to try again, or None when the error is final: a refusal does not get better by repeating it."""
+    if re.search(FINAL, error, re.IGNORECASE):
+        return None
     return next((c for c in CAUSES if re.search(c.pattern, error, re.IGNORECASE)), None)
 
 

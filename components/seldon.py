@@ -100,8 +100,9 @@ def check_licence(version: str) -> None:
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) > LAST_OPEN:
         raise pulumi.RunError(
-            f"upstream.lock.yaml: charts.{CHART}.version: {version}: Seldon Core 1.18 and later are under the Business Source"
-            " License, not an open-source one (pin 1.17.1, or switch the layer off with aiga:layers: {seldon: false})"
+            f"upstream.lock.yaml: charts.{CHART}.version: {version}: Seldon Core 1.18 and later are under the Business"
+            " Source License, not an open-source one (pin 1.17.1, or switch the layer off with aiga:layers:"
+            " {seldon: false})"
         )
 
 

@@ -7,8 +7,9 @@ stack says so, else fetched from its source into a cache. What has a digest in t
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -118,7 +119,8 @@ class Upstream:
     """Finds entries on behalf of one stack."""
 
     mode: Mode = "auto"
-    vendor: Path = ROOT / "vendor"
+    vendor: Path = field(default_factory=lambda: Path(os.environ.get("AIGA_VENDOR") or ROOT / "vendor"))
+    """$AIGA_VENDOR names a folder that several checkouts share."""
     standins: Path | None = None
     cache: Path = ROOT / ".aiga" / "cache" / "upstream"
     allow_unverified: bool = True
@@ -138,8 +140,9 @@ class Upstream:
         found = next(located for way in ways[self.mode] if (located := way(entry)) is not None)
         if not found.verified and not self.allow_unverified:
             raise pulumi.RunError(
-                f"{LOCK_FILE.name}: {entry.kind}s.{entry.name}: {entry.version} from {found.origin} has no sha256, and this stack"
-                " takes nothing unverified (run `make lock` on a machine with network, or set aiga:allowUnverified: true)"
+                f"{LOCK_FILE.name}: {entry.kind}s.{entry.name}: {entry.version} from {found.origin} has no sha256, and"
+                " this stack takes nothing unverified (run `make lock` on a machine with network, or set"
+                " aiga:allowUnverified: true)"
             )
         return found
 
@@ -158,21 +161,24 @@ class Upstream:
                 " stand-ins, and `make up` makes them; elsewhere use auto, vendor or source)"
             )
         raise pulumi.RunError(
-            f"aiga:upstream: vendor: {entry.kind} {entry.stem} is not in {self.vendor} (run `make vendor` on a machine with"
-            " network and copy the folder here)"
+            f"aiga:upstream: vendor: {entry.kind} {entry.stem} is not in {self.vendor} (run `make vendor` on a machine"
+            " with network and copy the folder here)"
         )
 
     def _standin(self, entry: Entry) -> Located | None:
         if self.standins is None:
             return None
-        own = yaml.safe_load((self.standins / LOCK_FILE.name).read_text())
+        own = self.standins / LOCK_FILE.name
+        if not own.is_file():
+            raise pulumi.RunError(f"aiga:standins: {own} is not there (run through `make`, which writes the stand-ins)")
+        recorded = yaml.safe_load(own.read_text()).get(entry.stem)
         for path in _candidates(self.standins, entry):
             if path.exists():
                 digest = _content(path)
-                if digest != own.get(entry.stem):
+                if digest != recorded:
                     raise pulumi.RunError(
-                        f"{path}: its content is {digest}, the stand-ins' lock says {own.get(entry.stem)} (delete {self.standins}"
-                        " and run again)"
+                        f"{path}: its content is {digest}, the stand-ins' lock says {recorded} (delete"
+                        f" {self.standins} and run again)"
                     )
                 return Located(entry, path, "standin", digest, verified=True)
         return None
@@ -182,8 +188,8 @@ class Upstream:
             path = fetch.into(self.cache, entry)
         except fetch.FetchError as error:
             raise pulumi.RunError(
-                f"{LOCK_FILE.name}: {entry.kind}s.{entry.name}: {entry.version} could not be fetched: {error} (put it into vendor/,"
-                " see `make vendor`, or use the simulator: STACK=sim)"
+                f"{LOCK_FILE.name}: {entry.kind}s.{entry.name}: {entry.version} could not be fetched: {error} (put it"
+                " into vendor/, see `make vendor`, or use the simulator: STACK=sim)"
             ) from error
         return Located(entry, path, "source", _checked(entry, path), verified=entry.sha256 is not None)
 
@@ -214,23 +220,35 @@ def _checked(entry: Entry, path: Path) -> str:
     digest = file_digest(path)
     if entry.sha256 is not None and digest != entry.sha256:
         raise pulumi.RunError(
-            f"{path}: sha256 {digest}, but {LOCK_FILE.name} says {entry.sha256} for {entry.stem} (the file is damaged or was"
-            " changed: fetch it again with `make vendor`)"
+            f"{path}: sha256 {digest}, but {LOCK_FILE.name} says {entry.sha256} for {entry.stem} (the file is damaged"
+            " or was changed: delete it, then fetch it again with `make vendor`)"
         )
     return digest
 
 
 def _recorded(vendor: Path, path: Path) -> str:
-    """The digest of a vendored folder, which no lock knows: recorded at first use, held against that record ever after."""
+    """The digest of a vendored folder, which no lock knows: recorded at first use, held against that ever after."""
     record = vendor / "digests.yaml"
     known: dict[str, str] = (yaml.safe_load(record.read_text()) or {}) if record.is_file() else {}
     name = path.relative_to(vendor).as_posix()
     digest = tree_digest(path)
     if name not in known:
-        record.write_text(yaml.safe_dump({**known, name: digest}))
+        _record(record, {**known, name: digest})
     elif known[name] != digest:
         raise pulumi.RunError(
-            f"{path}: its content is {digest}, but it was {known[name]} when first used (restore it, or remove its line from"
-            f" {record.name} there if you changed it on purpose)"
+            f"{path}: its content is {digest}, but it was {known[name]} when first used (restore it, or remove its line"
+            f" from {record.name} there if you changed it on purpose)"
         )
     return digest
+
+
+def _record(file: Path, digests: Mapping[str, str]) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(yaml.safe_dump(dict(digests)))
+        draft.replace(file)
+    except OSError as error:
+        raise pulumi.RunError(
+            f"{file}: {error.strerror} (digests of vendored folders are recorded there at first use: let it be written"
+            " once)"
+        ) from error

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from kube import digest, instances, order
 from kube.cluster import Cluster
-from kube.errors import Invalid, KubeError
+from kube.errors import Conflict, Invalid, KubeError
 from kube.ownership import MANAGER, check_ours, editors, held, holder_of, is_held
 from kube.pool import each
 from kube.readiness import SKIP_AWAIT, WAIT_FOR, awaited, pending
@@ -160,7 +161,8 @@ class Bundle:
 
     def _undo(self, error: BaseException, created: list[str], applied: list[str], before: Bodies) -> None:
         def restore(key: str) -> None:
-            self._try(lambda: self._apply_one(held(before[key], self._holder), force=True))
+            with suppress(Conflict):  # refused just now for the same reason, so nothing was changed
+                self._try(lambda: self._apply_one(held(before[key], self._holder), force=False))
 
         try:
             each(restore, [key for key in applied if key in before and key not in created])

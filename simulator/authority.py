@@ -35,10 +35,11 @@ class Authority:
         """A server context with a certificate for this DNS name."""
         with self._lock:
             if name not in self._contexts:
-                self._contexts[name] = server_context(*self._issue(name))
+                self._contexts[name] = server_context(*self.issue(name))
             return self._contexts[name]
 
-    def _issue(self, name: str) -> tuple[bytes, bytes]:
+    def issue(self, name: str) -> tuple[bytes, bytes]:
+        """A certificate for this DNS name, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(name, self._certificate.subject, key.public_key())
         names = x509.SubjectAlternativeName([x509.DNSName(name)])

@@ -116,7 +116,7 @@ def _start(place: Home, binaries: Mapping[str, Path], progress: Progress) -> Non
 def _launch(place: Home, binaries: Mapping[str, Path]) -> None:
     try:
         launch.components(place, binaries)
-    except launch.PortTaken:
+    except launch.PortTakenError:
         processes.end(place)
         launch.components(place, binaries)  # the ports are tried before use, so others are chosen now
 

@@ -1,4 +1,4 @@
-"""Where a simulator keeps everything: one folder, and a short link to it when its path is too much for the components."""
+"""Where a simulator keeps everything: one folder, and a link to it when its path is too long for a socket."""
 
 from __future__ import annotations
 

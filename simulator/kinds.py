@@ -40,8 +40,8 @@ def _meta(obj: Body) -> tuple[str, str]:
 
 def _broker(obj: Body) -> Body:
     namespace, name = _meta(obj)
-    native = (obj["metadata"].get("annotations") or {}).get("eventing.knative.dev/broker.class") == "NatsJetStreamBroker"
-    ingress = "nats-broker-ingress" if native else "broker-ingress"
+    class_ = (obj["metadata"].get("annotations") or {}).get("eventing.knative.dev/broker.class")
+    ingress = "nats-broker-ingress" if class_ == "NatsJetStreamBroker" else "broker-ingress"
     return _address(f"http://{ingress}.knative-eventing.svc.cluster.local/{namespace}/{name}")
 
 

@@ -24,13 +24,13 @@ _POLL = 0.05
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
-class PortTaken(SimulatorError):
+class PortTakenError(SimulatorError):
     """Another process took one of the ports between the choice and the start."""
 
 
 def components(home: Home, tools: Mapping[str, Path]) -> None:
     """Start all of them over the data and the certificates that are there, or over none."""
-    for folder in ("pids", "bin", "logs"):  # paths, ports and binaries may have changed: kwokctl shall see a new cluster
+    for folder in ("pids", "bin", "logs"):  # ports and binaries may be others now: kwokctl shall see a new cluster
         shutil.rmtree(home.cluster / folder, ignore_errors=True)
     (home.cluster / "kwok.yaml").unlink(missing_ok=True)
     home.kubeconfig.unlink(missing_ok=True)
@@ -92,6 +92,7 @@ def _kwokctl(home: Home, tools: Mapping[str, Path], verb: str) -> None:
     command = [str(tools["kwokctl"]), verb, "cluster", "--config", str(home.kwokctl_config), "--name", home.name]
     if verb == "create":
         command.append("--kubeconfig=")  # else it writes into the user's own
+        command.append("--node-lease-duration-seconds=0")  # a killed kwok's leases would keep nodes idle for 200 s
     log = home.kwok / "kwokctl.log"
     environment = {**os.environ, "KWOK_WORKDIR": str(home.kwok), "KUBECACHEDIR": str(home.kwok / "cache")}
     with log.open("wb") as output:
@@ -125,7 +126,7 @@ def _watch(home: Home, done: Callable[[], bool], what: str) -> None:
 def _died(home: Home, component: str) -> SimulatorError:
     log = home.cluster / "logs" / f"{component}.log"
     text = log.read_text(errors="replace") if log.exists() else ""
-    kind = PortTaken if "address already in use" in text else SimulatorError
+    kind = PortTakenError if "address already in use" in text else SimulatorError
     return kind(f"{component} ended right after its start: {_last_line(log)}")
 
 

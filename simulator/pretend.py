@@ -54,7 +54,7 @@ def _work(home: Home) -> None:
     addresses = Addresses(api, ledger)
     volumes = Volumes(api, ledger)
     resources = Resources(api, ledger, bundles)
-    directory = Services(api, home, addresses.services, bundles, authority, ledger)
+    directory = Services(api, home, services=addresses.services, bundles=bundles, authority=authority, ledger=ledger)
     with Server(home.socket, directory) as server:
         threading.Thread(target=server.serve_forever, name="webhooks", daemon=True).start()
         for watch in (*bundles.watches, *addresses.watches, *volumes.watches, resources.crds):

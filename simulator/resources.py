@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from kube.errors import NoSuchKind, NotFound
+from kube.errors import NoSuchKind
 from simulator import conditions
 from simulator.bundles import Bundles
 from simulator.kinds import BY_CRD, Body, Kind, Need
@@ -41,7 +41,7 @@ class Resources:
     def _crd_gone(self, crd: Body) -> None:
         name = crd["metadata"]["name"]
         for known in (self._watches, self._uids, self._generations):
-            known.pop(name, None)  # type: ignore[attr-defined]
+            known.pop(name, None)
         self._bundles.crd_gone(name)
 
     def _take_up(self, kind: Kind, uid: str) -> Watch:

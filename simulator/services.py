@@ -18,7 +18,9 @@ _SERVICE_LABEL = "kubernetes.io/service-name"
 class Services:
     """The directory of Services that webhooks are called through."""
 
-    def __init__(self, api: Api, home: Home, services: Watch, bundles: Bundles, authority: Authority, ledger: Ledger):
+    def __init__(
+        self, api: Api, home: Home, *, services: Watch, bundles: Bundles, authority: Authority, ledger: Ledger
+    ) -> None:
         self._api = api
         self._home = home
         self._services = services

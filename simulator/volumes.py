@@ -54,9 +54,9 @@ class Volumes:
 
     def _volume(self, volume: Body) -> None:
         ours = (volume["metadata"].get("annotations") or {}).get(_BY) == PROVISIONER
-        if ours and volume.get("status", {}).get("phase") == "Released":
-            if volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
-                self._api.send("DELETE", f"{_VOLUMES}/{volume['metadata']['name']}", subject="a released volume")
+        released = volume.get("status", {}).get("phase") == "Released"
+        if ours and released and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
+            self._api.send("DELETE", f"{_VOLUMES}/{volume['metadata']['name']}", subject="a released volume")
 
 
 def _volume(claim: Body) -> Body:

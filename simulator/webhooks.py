@@ -111,7 +111,7 @@ def _greeter(context: Callable[[str], ssl.SSLContext], names: list[str]) -> ssl.
         return None
 
     greeter = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    greeter.sni_callback = choose  # type: ignore[assignment]
+    greeter.sni_callback = choose
     return greeter
 
 

@@ -18,6 +18,8 @@ _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _ECHO = "pulumi:providers:pulumi-python"
 """The provider of dynamic resources changes with every key of the configuration, and does nothing by it."""
 _SECRET_MARK = "4dabf18193072939515e22adb298388d"
+_LIVE = re.compile(r"^status|metadata\.(managedFields|resourceVersion|generation)")
+"""Fields that every object changes by itself."""
 _LONGEST_VALUE = 100
 _LONGEST_COMMENT = 60_000
 _MISSING = object()
@@ -43,10 +45,20 @@ def fields(step: StepEventMetadata) -> list[str]:
     if step.detailed_diff:
         shown = []
         for path, difference in sorted(step.detailed_diff.items()):
-            forced = " (replaces it)" if "replace" in str(difference.diff_kind) else ""
+            forced = " (replaces it)" if difference.diff_kind.value.endswith("-replace") else ""
             shown.append(_field(path, _at(old, path), _at(new, path)) + forced)
         return shown
     return [_field(path, before, after) for path, before, after in _compare("", old, new)]
+
+
+def drift(step: StepEventMetadata) -> list[str]:
+    """Return what a refresh found changed on the cluster: in our fields, else in those that others set."""
+    ours = fields(step)
+    if ours or step.op != OpType.UPDATE:
+        return ours
+    old = (step.old.outputs if step.old else None) or {}
+    new = (step.new.outputs if step.new else None) or {}
+    return [_field(path, before, after) for path, before, after in _compare("", old, new) if not _LIVE.search(path)]
 
 
 def counted(board: Board) -> str:

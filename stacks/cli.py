@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import shlex
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -68,9 +70,13 @@ def preview(
 
 
 @app.command()
-def down(stack: Stack = None, config: Config = []) -> None:  # noqa: B006
+def down(
+    stack: Stack = None,
+    config: Config = [],  # noqa: B006
+    keep_cluster: Annotated[bool, typer.Option("--keep-cluster", help="Leave an empty simulator running.")] = False,
+) -> None:
     """Take everything away, and the simulator with it."""
-    _end(lambda: _runner(stack, config, again=True).down())
+    _end(lambda: _runner(stack, config, again=True).down(keep_cluster=keep_cluster))
 
 
 @app.command()
@@ -119,6 +125,18 @@ def _environment(stack: str) -> None:
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
     typer.echo(f"# then: cd {shlex.quote(str(work.folder))} && pulumi preview --stack {stack}")
+
+
+@app.command()
+def secret(path: Annotated[str, typer.Argument(help="Such as monitoring.alertWebhook.")], stack: Stack = None) -> None:
+    """Encrypt a value, typed or piped in, into the stack's generated file, where it stays."""
+
+    def command() -> None:
+        named = target.choose(stack, ROOT, aiga_home(), errors_line, again=True)
+        value = getpass.getpass(f"{path}: ") if sys.stdin.isatty() else sys.stdin.read().strip()
+        session.set_secret(WorkDir(named, ROOT, aiga_home()), path, value, errors_line)
+
+    _end(command)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from pulumi import automation
 from pulumi.automation.errors import CommandError
 from rich.console import Console
 
-from stacks import diagnostics, resume
+from stacks import diagnostics, resume, traces
 from stacks.errors import EngineError
 from stacks.progress import Board, Progress
 from stacks.settings import PROJECT
@@ -106,7 +106,8 @@ class Engine:
         root = str(self.work.project)
         if root not in sys.path:
             sys.path.insert(0, root)
-        runpy.run_path(str(self.work.program), run_name="__main__")
+        with traces.shortened(self.work.project):
+            runpy.run_path(str(self.work.program), run_name="__main__")
 
     def _explained(self, board: Board, output: str) -> str:
         killed = [lock.pid for lock in resume.locks(self.work) if lock.here and not lock.alive]

@@ -19,8 +19,7 @@ HIDDEN = "[secret]"
 _LONGEST_VALUE = 60
 _TYPES = {
     "bool_type": ("must be true or false", "without quotes"),
-    "int_type": ("must be a whole number", "without quotes"),
-    "int_from_float": ("must be a whole number", "without a fraction"),
+    "int_type": ("must be a whole number", "such as 2, without quotes"),
     "string_type": ("must be a string", "put it in quotes"),
     "tuple_type": ("must be a list", "one item a line, each after a hyphen"),
     "dict_type": ("must be a map", "key: value, indented under it"),
@@ -115,14 +114,14 @@ def _mistake(model: type[BaseModel], found: ErrorDetails, data: Mapping[str, Any
     if kind in ("choice", "literal_error"):
         choices = _choices(context)
         near = _nearest(str(value), choices)
-        remedy = f"did you mean {near}?" if near else f"{choices[0]} is a good start"
+        remedy = f"did you mean {near}?" if near else f"such as {choices[0]}"
         return Mistake(path, shown(value), f"must be one of {', '.join(choices)}", remedy)
     if kind == "rule":
         return Mistake(path, shown(value), message, str(context["remedy"]))
     if kind == "greater_than_equal":
         return Mistake(path, shown(value), f"must be at least {context['ge']}", "count upwards")
     rule, remedy = _TYPES.get(kind, (message, "see docs/configuration.md"))
-    return Mistake(path, shown(json.dumps(value)), rule, remedy)
+    return Mistake(path, value if value == HIDDEN else shown(json.dumps(value)), rule, remedy)
 
 
 def _choices(context: Mapping[str, Any]) -> list[str]:

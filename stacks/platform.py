@@ -201,6 +201,7 @@ def _provided(settings: Settings) -> pulumi.ResourceOptions:
         "cluster",
         kubeconfig=settings.kubeconfig,
         context=settings.context,
+        enable_patch_force=True,  # what was edited behind our back is ours again at the next `up`, whoever edited it
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
     )

@@ -98,6 +98,9 @@ class Board:
         self._seen.add(step.urn)
         self.done.add(step.urn)
         self.started.pop(step.urn, None)
+        # What a refresh found is only known once it has read the object.
+        if step.op not in _QUIET and not any(known.urn == step.urn and known.op == step.op for known in self.changed):
+            self.changed.append(step)
 
     def _failed(self, step: StepEventMetadata) -> None:
         self.failed.add(step.urn)

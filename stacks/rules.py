@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from stacks.mistakes import HIDDEN, Mistake, shown
 from stacks.models import Layers
@@ -22,6 +24,13 @@ NEEDS: tuple[tuple[str, str, str], ...] = (
     ("seldon", "object_store", "model servers load their models from it"),
 )
 """Layer, what it needs, and why; stacks/platform.py draws the same edges."""
+
+SECRETS: Mapping[str, Callable[[Settings], SecretStr | None]] = {
+    "objectStore.accessKey": lambda settings: settings.object_store.access_key,
+    "objectStore.secretKey": lambda settings: settings.object_store.secret_key,
+    "monitoring.alertWebhook": lambda settings: settings.monitoring.alert_webhook,
+}
+"""The keys that may only stand encrypted in a stack file."""
 
 
 def broken_rules(settings: Settings, stack: str, secrets: Collection[str] | None) -> Iterator[Mistake]:
@@ -167,16 +176,7 @@ def _standins(settings: Settings) -> Iterator[Mistake]:
 
 def _encrypted(settings: Settings, stack: str, secrets: Collection[str] | None) -> Iterator[Mistake]:
     """A secret in plain text in a stack file is a secret in Git."""
-    held = {
-        "objectStore.accessKey": settings.object_store.access_key,
-        "objectStore.secretKey": settings.object_store.secret_key,
-        "monitoring.alertWebhook": settings.monitoring.alert_webhook,
-    }
-    for path, value in held.items():
-        if secrets is not None and value is not None and path.split(".")[0] not in secrets:
-            yield Mistake(
-                path,
-                HIDDEN,
-                "is a secret in plain text",
-                f"pulumi config set --stack {stack} --secret --path aiga:{path}",
-            )
+    for path, held in SECRETS.items():
+        if secrets is not None and held(settings) is not None and path.split(".")[0] not in secrets:
+            remedy = f"drop it there, then python -m stacks secret {path} --stack {stack}"
+            yield Mistake(path, HIDDEN, "is a secret in plain text", remedy)

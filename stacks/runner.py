@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pulumi.automation.events import OpType
 from rich.console import Console
 
 from kube.cluster import Cluster
@@ -91,14 +92,17 @@ class Runner:
             board = opened.engine.run("refresh")
         drifted = changes.changed(board)
         for step in drifted:
-            self.say(f"drifted: {short(step.urn)}")
+            gone = ": it is gone" if step.op == OpType.DELETE else ""
+            self.say(f"drifted: {short(step.urn)}{gone}")
+            for line in changes.drift(step):
+                self.say(f"    {line}")
         self._warn(board)
         remedy = " (`make up` repairs)" if drifted else ""
         self.say(f"stack {self.work.stack}: {len(drifted) or 'no'} drifted{remedy}")
         return board
 
-    def down(self) -> Board | None:
-        """Take everything away, then whatever the state did not know; the simulator goes too."""
+    def down(self, *, keep_cluster: bool = False) -> Board | None:
+        """Take everything away, then whatever the state did not know; the simulator goes too, unless it is kept."""
         since = time.monotonic()
         board = None
         with self._opened("down", create=False) as opened:
@@ -113,7 +117,7 @@ class Runner:
             found = opened.target
             sweep(lambda: Cluster.connect(str(found.kubeconfig), found.context), self.work.stack, self.say)
             self.work.record.unlink(missing_ok=True)
-            if opened.settings.cluster.simulated:
+            if opened.settings.cluster.simulated and not keep_cluster:
                 simulation.down(self.work.folder, progress=self.say)
         return board
 

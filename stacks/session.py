@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ import tools
 from simulator import standins
 from stacks import files, plugins, resume, settings, target
 from stacks.engine import Engine
-from stacks.errors import UserError
+from stacks.errors import EngineError, UserError
 from stacks.mistakes import Mistake
 from stacks.plugins import Plugins
+from stacks.rules import SECRETS
 from stacks.settings import PROJECT, Settings
 from stacks.target import Target
 from stacks.workdir import WorkDir, virtualenv
@@ -42,7 +44,7 @@ def checked(work: WorkDir, assignments: Sequence[str]) -> tuple[Settings, dict[s
     Raises:
         UserError: naming every mistake.
     """
-    config = files.assign(work.stack_file().get("config") or {}, assignments)
+    config = files.assign(work.config(), assignments)
     raw, hidden, foreign = files.raw_config({"config": config})
     mistakes = [Mistake(key, "", "is in no namespace that is read", f"write {PROJECT}:{key}") for key in foreign]
     # The runner fills in the simulator's context later; a placeholder stands for it until then.
@@ -74,6 +76,30 @@ def prepare(
         )
     engine = Engine(work, executables["pulumi"], environment(work, executables["pulumi"], served), console)
     return Session(work, decided, found, served, engine)
+
+
+def set_secret(work: WorkDir, path: str, value: str, say: Say) -> None:
+    """Encrypt one value into the generated copy, where it stays; needs no cluster.
+
+    Raises:
+        UserError: there is no such secret.
+    """
+    if path not in SECRETS:
+        raise UserError(f"{path}: must be one of {', '.join(SECRETS)} (only these are secrets)")
+    executables = installed(True, say)
+    if not work.generated.exists():
+        work.write({})
+    work.ensure_passphrase()
+    pulumi = executables["pulumi"]
+    variables = environment(work, pulumi, Plugins("none", official=True))
+    Engine(work, pulumi, variables, Console(stderr=True))
+    command = [str(pulumi), "config", "set", "--stack", work.stack, "--secret", "--path", f"{PROJECT}:{path}"]
+    environ = {**os.environ, **variables}
+    done = subprocess.run(
+        command, input=value, cwd=work.folder, env=environ, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise EngineError(f"{path}: {done.stderr.strip()}")
 
 
 def environment(work: WorkDir, pulumi: Path, served: Plugins) -> dict[str, str]:

@@ -124,6 +124,13 @@ class WorkDir:
         """Return the committed stack file."""
         return files.read(self.committed)
 
+    def config(self) -> dict[str, Any]:
+        """Return the committed configuration, with the secrets that were set in the generated copy."""
+        config = dict(self.stack_file().get("config") or {})
+        for key, value in (files.read(self.generated).get("config") or {}).items():
+            config[key] = files.with_secrets(config.get(key), value)
+        return {key: value for key, value in config.items() if value is not None}
+
     def write(self, overrides: Mapping[str, Any]) -> None:
         """Write the generated copies; `overrides` are keys such as `aiga:context` and win over the committed ones."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -143,10 +150,8 @@ class WorkDir:
         for key in _ENCRYPTION:
             if key in last:
                 copy.setdefault(key, last[key])
-        config = dict(copy.get("config") or {})
-        for key, value in (last.get("config") or {}).items():
-            config[key] = files.with_secrets(config.get(key), value)
-        copy["config"] = {key: value for key, value in {**config, **overrides}.items() if value is not None}
+        merged = {**self.config(), **overrides}
+        copy["config"] = {key: value for key, value in merged.items() if value is not None}
         return copy
 
     def ensure_passphrase(self) -> bool:

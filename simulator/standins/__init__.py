@@ -4,7 +4,7 @@ Each has the name, version, custom resource definitions and objects of what it s
 `tables/`; its containers do nothing on simulated nodes. Every object carries `aiga.dev/simulated: "true"`.
 """
 
-from simulator.standins.output import LOCK, StandinError, build
 from simulator.standins.crds import folder as true_definitions
+from simulator.standins.output import LOCK, StandinError, build
 
 __all__ = ["LOCK", "StandinError", "build", "true_definitions"]

@@ -1,4 +1,4 @@
-"""`python -m simulator.standins build|compare|inventory`: makes the stand-ins, and holds them against the real charts."""
+"""`python -m simulator.standins build|compare|inventory`: makes the stand-ins, holds them against the real charts."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("build", help="write the stand-ins to a folder")
     make.add_argument("out", type=Path)
-    for name, what in (("compare", "list differences from the real charts"), ("inventory", "list the real charts' objects")):
+    helps = {"compare": "list differences from the real charts", "inventory": "list the real charts' objects"}
+    for name, what in helps.items():
         command = commands.add_parser(name, help=what)
         command.add_argument("names", nargs="*", help="charts or manifests; all when none is named")
         command.add_argument("--vendor", type=Path, default=crds.ROOT / "vendor", help="folder of the real ones")
-        command.add_argument("--cases", type=Path, help="YAML: case -> chart -> values; the program's profiles when not given")
+        command.add_argument("--cases", type=Path, help="YAML, case: chart: values; the program's profiles by default")
     return parser
 
 
@@ -46,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     if not (options.vendor / "charts").is_dir():
         raise StandinError(f"{options.vendor}: holds no real charts to compare with (`make vendor` fetches them)")
     if options.command == "inventory":
-        found: dict[str, dict[str, list[str]]] = {}
+        found: dict[str, dict[str, dict[str, str]]] = {}
         for case in cases:
             found.setdefault(case[1], {})[case[0].name] = inventory(options.vendor, case)
         print(yaml.safe_dump(found, width=200), end="")
@@ -65,7 +66,8 @@ def _cases(file: Path | None) -> Iterator[Case]:
         if table.kind == "manifest":
             yield table, "as is", {}
         elif given is None:
-            yield from ((table, name, values) for name, values in render.profiles(crds.ROOT / "components" / "values", table))
+            profiles = render.profiles(crds.ROOT / "components" / "values", table)
+            yield from ((table, name, values) for name, values in profiles)
         else:
             yield from ((table, name, charts[table.name]) for name, charts in given.items() if table.name in charts)
 

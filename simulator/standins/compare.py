@@ -44,10 +44,10 @@ def compare(real: Path, standins: Path, case: Case) -> Comparison:
     return Comparison(table, name, missing, sorted(key for key in ours if key not in theirs), differing)
 
 
-def inventory(root: Path, case: Case) -> list[str]:
-    """The keys of the objects that an entry has under one set of values."""
+def inventory(root: Path, case: Case) -> dict[str, str]:
+    """The objects that an entry has under one set of values, each with the digest of its facts."""
     table, _, values = case
-    return sorted({facts.key(o) for o in render.objects(root, table, values)})
+    return {facts.key(o): facts.digest(o) for o in render.objects(root, table, values)}
 
 
 def report(comparisons: Sequence[Comparison]) -> Iterator[str]:

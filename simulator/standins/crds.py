@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ from kube.yaml import load_all
 from simulator.standins.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
+_API = "apiextensions.k8s.io/v1"
 _ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_WHOLE = {**_ANYTHING, "x-kubernetes-map-type": "atomic"}
+_ATOMIC = {
+    "type": "object",
+    "required": ["metadata", "spec"],
+    "properties": {"metadata": {"type": "object"}, "spec": _WHOLE, "status": _WHOLE},
+}
+"""What upstream itself installs where the full schema is too large: a spec of anything, replaced as a whole."""
 
 
 def folder() -> Path | None:
@@ -21,52 +30,57 @@ def folder() -> Path | None:
     return next((path for path in candidates if path.is_dir()), None)
 
 
-def definitions(table: Table, true: Path | None) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+class Known:
+    """The true definitions of a folder, each file read once; none when there is no folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._read: dict[tuple[str, frozenset[str]], dict[str, dict[str, Any]]] = {}
+
+    def specs(self, source: str, wanted: AbstractSet[str]) -> dict[str, dict[str, Any]]:
+        """The specs of the wanted definitions, by name, out of `<source>-<version>.yaml`."""
+        key = source, frozenset(wanted)
+        if key not in self._read:
+            found = [o for text in self._documents(source, wanted) for o in load_all(text)]
+            self._read[key] = {o["metadata"]["name"]: o["spec"] for o in found if o["metadata"]["name"] in wanted}
+        return self._read[key]
+
+    def _documents(self, source: str, wanted: AbstractSet[str]) -> Iterator[str]:
+        """The texts of the wanted ones only: the others are large and would be parsed for nothing."""
+        for path in sorted(self._folder.glob(f"{source}-[0-9]*.yaml")) if self._folder else ():
+            for document in path.read_text().split("\n---"):
+                if any(f"  name: {name}\n" in document[:2000] for name in wanted):
+                    yield document
+
+
+def definitions(table: Table, known: Known) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
     """Each definition of a table with the group it stands in, which says when and where it is installed."""
+    sources: dict[str, set[str]] = {}
     for group in table.crds:
-        known = _true(true, group)
+        sources.setdefault(group["source"], set()).update(set(group["kinds"]) - set(group.get("minimal", ())))
+    for group in table.crds:
+        true = known.specs(group["source"], sources[group["source"]])
         for name, short in group["kinds"].items():
             facts, labels = (short["is"], short["labels"]) if isinstance(short, Mapping) else (short, {})
-            spec = known.get(name) or _open(name, facts, group.get("conversion", {}).get(name))
-            if name in group.get("minimal", ()):
-                spec = _minimal(spec)
-            yield group, _definition(table, group, name, spec, labels, opened=name not in known)
+            minimal = name in group.get("minimal", ())
+            spec = true.get(name) or _open(name, facts, _ATOMIC if minimal else _ANYTHING)
+            if name in group.get("conversion", {}):
+                spec = {**spec, "conversion": group["conversion"][name]}
+            schema = "true" if name in true else "minimal" if minimal else "open"
+            metadata = {"name": name, **_marks(table, group, labels, schema)}
+            yield group, {"apiVersion": _API, "kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec}
 
 
-def _definition(
-    table: Table, group: Mapping[str, Any], name: str, spec: dict[str, Any], labels: Mapping[str, str], *, opened: bool
-) -> dict[str, Any]:
-    own = {key: value for key, value in table.labels.items() if "${" not in value} if group.get("labelled", True) else {}
+def _marks(table: Table, group: Mapping[str, Any], labels: Mapping[str, str], schema: str) -> dict[str, Any]:
+    common = table.labels if group.get("labelled", True) else {}
+    own = {key: value for key, value in common.items() if "${" not in value}
     return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {
-            "name": name,
-            "labels": {**own, **group.get("labels", {}), **labels, "aiga.dev/simulated": "true"},
-            "annotations": {
-                **group.get("annotations", {}),
-                "aiga.dev/stand-in": table.stem,
-                "aiga.dev/schema": "open" if opened else "true",
-            },
-        },
-        "spec": spec,
+        "labels": {**own, **group.get("labels", {}), **labels, "aiga.dev/simulated": "true"},
+        "annotations": {**group.get("annotations", {}), "aiga.dev/stand-in": table.stem, "aiga.dev/schema": schema},
     }
 
 
-def _true(folder: Path | None, group: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The specs of the true definitions that this group may use, by name."""
-    if folder is None:
-        return {}
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob(f"{group['source']}-[0-9]*.yaml")):
-        wanted = set(group["kinds"])
-        for document in path.read_text().split("\n---"):
-            if any(f"  name: {name}\n" in document[:2000] for name in wanted):
-                found.update({o["metadata"]["name"]: o["spec"] for o in load_all(document)})
-    return {name: spec for name, spec in found.items() if name in group["kinds"]}
-
-
-def _open(name: str, facts: str, conversion: Mapping[str, Any] | None) -> dict[str, Any]:
+def _open(name: str, facts: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """A definition that takes any content: kind, versions (the stored one with a star), then what is unusual."""
     kind, versions, *flags = facts.split()
     plural, _, group = name.partition(".")
@@ -81,29 +95,15 @@ def _open(name: str, facts: str, conversion: Mapping[str, Any] | None) -> dict[s
             **({"shortNames": short[0].split(",")} if short else {}),
         },
         "scope": "Cluster" if "cluster" in flags else "Namespaced",
-        **({"conversion": dict(conversion)} if conversion else {}),
-        "versions": [_version(version, status="stateless" not in flags) for version in versions.split(",")],
+        "versions": [_version(version, schema, status="stateless" not in flags) for version in versions.split(",")],
     }
 
 
-def _version(version: str, *, status: bool) -> dict[str, Any]:
+def _version(version: str, schema: Mapping[str, Any], *, status: bool) -> dict[str, Any]:
     return {
         "name": version.rstrip("*"),
         "served": True,
         "storage": version.endswith("*"),
-        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": _ANYTHING, "status": _ANYTHING}}},
+        "schema": {"openAPIV3Schema": schema},
         **({"subresources": {"status": {}}} if status else {}),
     }
-
-
-def _minimal(spec: dict[str, Any]) -> dict[str, Any]:
-    """The definition without the schema of its spec and status, as upstream itself ships it in its chart."""
-    return {**spec, "versions": [{**version, "schema": _opened(version["schema"])} for version in spec["versions"]]}
-
-
-def _opened(schema: Mapping[str, Any]) -> dict[str, Any]:
-    whole = schema["openAPIV3Schema"]
-    properties = {
-        name: _ANYTHING if name in ("spec", "status") else part for name, part in whole.get("properties", {}).items()
-    }
-    return {"openAPIV3Schema": {**whole, "properties": properties}}

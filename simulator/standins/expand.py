@@ -6,7 +6,7 @@ object as it stands. References to values stay as they are: `template` or nobody
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulator.standins import workloads
@@ -30,9 +30,9 @@ _GROUPS = {
 }
 API_VERSIONS = {kind: version for version, kinds in _GROUPS.items() for kind in kinds.split()}
 CLUSTER_SCOPED = frozenset(
-    "ClusterRole ClusterRoleBinding MutatingWebhookConfiguration Namespace ValidatingWebhookConfiguration".split()
+    {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration", "Namespace", "ValidatingWebhookConfiguration"}
 )
-_SHORT = frozenset("kind name namespace labels annotations when each".split())
+_SHORT = frozenset({"kind", "name", "namespace", "labels", "annotations", "when", "each"})
 
 
 def objects(table: Table) -> list[Manifest]:
@@ -58,8 +58,8 @@ def _objects(entry: Mapping[str, Any], table: Table) -> Iterator[Manifest]:
     bound = body.pop("bind", None)
     yield _object(entry, table, _body(kind, body, table))
     if bound is not None:
-        own = {**entry, "kind": f"{kind}Binding", "labels": {k: v for k, v in entry.get("labels", {}).items() if "aggregate-to" not in k}}
-        yield _object(own, table, _binding({"role": f"{kind}/{entry['name']}", "to": bound}, table))
+        binding = {"role": f"{kind}/{entry['name']}", "to": bound}
+        yield _object({**entry, "kind": f"{kind}Binding"}, table, _binding(binding, table))
 
 
 def _object(entry: Mapping[str, Any], table: Table, body: Mapping[str, Any]) -> Manifest:
@@ -74,30 +74,26 @@ def _object(entry: Mapping[str, Any], table: Table, body: Mapping[str, Any]) -> 
 
 
 def _body(kind: str, body: dict[str, Any], table: Table) -> dict[str, Any]:
-    match kind:
-        case "Deployment" | "StatefulSet" | "DaemonSet":
-            return {"spec": workloads.spec(body)}
-        case "Service":
-            return {"spec": _service(body)}
-        case "ClusterRole" | "Role":
-            return {**body, "rules": rules(body.get("rules", []))}
-        case "ClusterRoleBinding" | "RoleBinding":
-            return _binding(body, table)
-        case "PodDisruptionBudget" | "ServiceMonitor" | "PodMonitor" if "selector" in body:
-            return {"spec": {**body.get("spec", {}), "selector": {"matchLabels": body["selector"]}}}
-        case "HorizontalPodAutoscaler":
-            return {"spec": _autoscaler(body)}
-        case "PersistentVolumeClaim":
-            return {"spec": claim(body)}
-        case "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration":
-            return {"webhooks": [_webhook(name, hook) for name, hook in body["webhooks"].items()]}
-        case _:
-            return body
+    if kind.endswith("Binding"):
+        return _binding(body, table)
+    return _BODIES[kind](body) if kind in _BODIES else body
+
+
+def _role(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {**body, "rules": rules(body.get("rules", []))}
+
+
+def _selecting(body: Mapping[str, Any]) -> dict[str, Any]:
+    """`selector` is short for the labels to match; without it the body is whole."""
+    if "selector" not in body:
+        return dict(body)
+    return {"spec": {**body.get("spec", {}), "selector": {"matchLabels": body["selector"]}}}
 
 
 def _service(body: Mapping[str, Any]) -> dict[str, Any]:
     headless = {"clusterIP": "None"} if body.get("headless") else {}
-    return {**headless, **body.get("spec", {}), "ports": service_ports(body["ports"]), "selector": body["selector"]}
+    more = {"ports": service_ports(body["ports"]), "selector": body["selector"]}
+    return {"spec": {**headless, **body.get("spec", {}), **more}}
 
 
 def _binding(body: Mapping[str, Any], table: Table) -> dict[str, Any]:
@@ -118,12 +114,17 @@ def _subject(subject: str | Mapping[str, Any], table: Table) -> dict[str, Any]:
 
 def _autoscaler(body: Mapping[str, Any]) -> dict[str, Any]:
     target = {"type": "Utilization", "averageUtilization": body["cpu"]}
-    return {
+    spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": body["target"]},
         "minReplicas": body["min"],
         "maxReplicas": body["max"],
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }
+    return {"spec": spec}
+
+
+def _webhooks(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {"webhooks": [_webhook(name, hook) for name, hook in body["webhooks"].items()]}
 
 
 def _webhook(name: str, hook: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,3 +136,28 @@ def _webhook(name: str, hook: Mapping[str, Any]) -> dict[str, Any]:
         "sideEffects": "None",
         **rest,
     }
+
+
+def _claim(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {"spec": claim(body)}
+
+
+def _workload(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {"spec": workloads.spec(body)}
+
+
+_BODIES: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "ClusterRole": _role,
+    "DaemonSet": _workload,
+    "Deployment": _workload,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "MutatingWebhookConfiguration": _webhooks,
+    "PersistentVolumeClaim": _claim,
+    "PodDisruptionBudget": _selecting,
+    "PodMonitor": _selecting,
+    "Role": _role,
+    "Service": _service,
+    "ServiceMonitor": _selecting,
+    "StatefulSet": _workload,
+    "ValidatingWebhookConfiguration": _webhooks,
+}

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 Facts = dict[str, Any]
-_VERSIONED = ("helm.sh/chart", "chart", "app.kubernetes.io/version", "aiga.dev/simulated")
+_VERSIONED = {
+    "helm.sh/chart",
+    "chart",
+    "app.kubernetes.io/version",
+    "nats.eventing.knative.dev/release",
+    "nats.messaging.knative.dev/release",
+    "aiga.dev/simulated",
+}
 """Labels that carry a version, which a chart taken from a Git tag does not know, or the mark of a stand-in."""
-_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
-_LONG = ("metricRelabelings", "relabelings")
 _POD = (
-    "serviceAccountName securityContext automountServiceAccountToken hostNetwork hostPID topologySpreadConstraints affinity"
-    " tolerations nodeSelector terminationGracePeriodSeconds enableServiceLinks shareProcessNamespace priorityClassName"
-).split()
-_SPEC = "replicas strategy updateStrategy serviceName podManagementPolicy selector".split()
+    "affinity",
+    "automountServiceAccountToken",
+    "enableServiceLinks",
+    "hostNetwork",
+    "hostPID",
+    "nodeSelector",
+    "priorityClassName",
+    "securityContext",
+    "serviceAccountName",
+    "shareProcessNamespace",
+    "terminationGracePeriodSeconds",
+    "tolerations",
+    "topologySpreadConstraints",
+)
+_SPEC = ("replicas", "strategy", "updateStrategy", "serviceName", "podManagementPolicy", "selector")
+_LONG = ("metricRelabelings", "relabelings")
 
 
 def key(manifest: Mapping[str, Any]) -> str:
@@ -31,34 +50,49 @@ def of(manifest: Mapping[str, Any]) -> Facts:
     if manifest["kind"] == "CustomResourceDefinition":
         labels = {k: v for k, v in labels.items() if not k.startswith("app.kubernetes.io/")}
     own = {"apiVersion": manifest["apiVersion"], "labels": labels, "annotations": kept}
-    return _clean({**own, **_body(manifest)})
+    facts: Facts = _clean({**own, **_body(manifest)})
+    return facts
+
+
+def digest(manifest: Mapping[str, Any]) -> str:
+    """A short name for the facts of one object: equal facts, equal digests."""
+    return hashlib.sha256(json.dumps(of(manifest), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _body(manifest: Mapping[str, Any]) -> Facts:
-    spec = manifest.get("spec") or {}
-    match manifest["kind"]:
-        case kind if kind in _WORKLOADS:
-            return _workload(spec)
-        case "Service":
-            return {**spec, "type": spec.get("type", "ClusterIP"), "ports": _by(spec["ports"], "port", _service_port)}
-        case "ConfigMap" | "Secret":
-            data = [*(manifest.get("data") or {}), *(manifest.get("stringData") or {})]
-            return {"data": sorted(name for name in data if name != "_example")}
-        case "ClusterRole" | "Role":
-            return {"aggregationRule": manifest.get("aggregationRule"), "rules": bool(manifest.get("rules"))}
-        case "ClusterRoleBinding" | "RoleBinding":
-            subjects = [{k: v for k, v in s.items() if k != "apiGroup"} for s in manifest["subjects"]]
-            return {"roleRef": manifest["roleRef"], "subjects": subjects}
-        case "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration":
-            return {"webhooks": _by(manifest["webhooks"], "name", dict)}
-        case "CustomResourceDefinition":
-            return _definition(spec)
-        case "PrometheusRule":
-            return {"groups": [group["name"] for group in spec["groups"]]}
-        case "ServiceAccount":
-            return {"automount": manifest.get("automountServiceAccountToken")}
-        case _:
-            return _without(spec, _LONG)
+    kind = manifest["kind"]
+    spec: Facts = manifest.get("spec") or {}
+    if kind.endswith("Binding"):
+        subjects = [{k: v for k, v in s.items() if k != "apiGroup"} for s in manifest["subjects"]]
+        return {"roleRef": manifest["roleRef"], "subjects": subjects}
+    if kind in _OBJECTS:
+        return _OBJECTS[kind](manifest)
+    return _SPECS[kind](spec) if kind in _SPECS else _without(spec)
+
+
+def _data(manifest: Mapping[str, Any]) -> Facts:
+    names = [*(manifest.get("data") or {}), *(manifest.get("stringData") or {})]
+    return {"data": sorted(name for name in names if name != "_example")}
+
+
+def _role(manifest: Mapping[str, Any]) -> Facts:
+    return {"aggregationRule": manifest.get("aggregationRule"), "rules": bool(manifest.get("rules"))}
+
+
+def _webhooks(manifest: Mapping[str, Any]) -> Facts:
+    return {"webhooks": _by(manifest["webhooks"], "name", dict)}
+
+
+def _account(manifest: Mapping[str, Any]) -> Facts:
+    return {"automount": manifest.get("automountServiceAccountToken")}
+
+
+def _service(spec: Mapping[str, Any]) -> Facts:
+    return {**spec, "type": spec.get("type", "ClusterIP"), "ports": _by(spec["ports"], "port", _service_port)}
+
+
+def _groups(spec: Mapping[str, Any]) -> Facts:
+    return {"groups": [group["name"] for group in spec["groups"]]}
 
 
 def _workload(spec: Mapping[str, Any]) -> Facts:
@@ -72,23 +106,30 @@ def _workload(spec: Mapping[str, Any]) -> Facts:
         "containers": _by(pod["containers"], "name", _container),
         "initContainers": _by(pod.get("initContainers") or [], "name", _container),
         "order": [c["name"] for c in pod["containers"]],
-        "claims": _by([{**c["metadata"], **c} for c in spec.get("volumeClaimTemplates") or []], "name", lambda c: c["spec"]),
+        "claims": {c["metadata"]["name"]: c["spec"] for c in spec.get("volumeClaimTemplates") or []},
         "volumes": _by(pod.get("volumes") or [], "name", _volume),
     }
 
 
 def _container(container: Mapping[str, Any]) -> Facts:
-    env = container.get("env") or []
+    sources = [variable.get("valueFrom") or {} for variable in container.get("env") or []]
     return {
-        "image": container["image"],
+        "image": _image(container["image"]),
         "ports": _by(container.get("ports") or [], "containerPort", lambda p: {"name": p.get("name")}),
         "resources": container.get("resources"),
         "securityContext": container.get("securityContext"),
         "probes": sorted(name for name in container if name.endswith("Probe")),
-        "secrets": sorted({v["valueFrom"]["secretKeyRef"]["name"] for v in env if "secretKeyRef" in (v.get("valueFrom") or {})}),
+        "secrets": sorted({source["secretKeyRef"]["name"] for source in sources if "secretKeyRef" in source}),
         "envFrom": container.get("envFrom"),
         "mounts": sorted(m["mountPath"].rstrip("/") for m in container.get("volumeMounts") or []),
     }
+
+
+def _image(reference: str) -> str:
+    """The reference; of those that a source tree leaves to the build of a release (`ko://…`), the name alone."""
+    if reference.startswith("ko://"):
+        return reference.replace("ko://", "gcr.io/knative-releases/")
+    return reference.partition(":")[0] if "knative.dev/eventing-natss" in reference else reference
 
 
 def _volume(volume: Mapping[str, Any]) -> Facts:
@@ -100,14 +141,15 @@ def _volume(volume: Mapping[str, Any]) -> Facts:
 
 def _definition(spec: Mapping[str, Any]) -> Facts:
     names = {name: spec["names"].get(name) for name in ("kind", "plural")}
-    versions = {v["name"]: {"served": v["served"], "storage": v["storage"], "status": _has_status(v)} for v in spec["versions"]}
+    versions = _by(spec["versions"], "name", _version)
     conversion = spec.get("conversion") or {}
     webhook = (conversion.get("webhook") or {}).get("clientConfig")
     return {"group": spec["group"], "names": names, "scope": spec["scope"], "versions": versions, "conversion": webhook}
 
 
-def _has_status(version: Mapping[str, Any]) -> bool:
-    return "status" in (version.get("subresources") or {})
+def _version(version: Mapping[str, Any]) -> Facts:
+    status = "status" in (version.get("subresources") or {})
+    return {"served": version["served"], "storage": version["storage"], "status": status}
 
 
 def _service_port(port: Mapping[str, Any]) -> Facts:
@@ -118,7 +160,7 @@ def _labels(labels: Mapping[str, str] | None) -> Facts:
     return {k: v for k, v in (labels or {}).items() if k not in _VERSIONED}
 
 
-def _by(items: Iterable[Mapping[str, Any]], name: str, fact: Any) -> Facts:
+def _by(items: Iterable[Mapping[str, Any]], name: str, fact: Callable[[Any], Any]) -> Facts:
     found: Facts = {}
     for item in items:
         protocol = item.get("protocol", "TCP")
@@ -126,10 +168,11 @@ def _by(items: Iterable[Mapping[str, Any]], name: str, fact: Any) -> Facts:
     return found
 
 
-def _without(value: Any, names: Iterable[str]) -> Any:
+def _without(value: Any) -> Any:
+    """Without the lists of relabelings, which a stand-in need not repeat."""
     if isinstance(value, Mapping):
-        return {k: _without(v, names) for k, v in value.items() if k not in names}
-    return [_without(v, names) for v in value] if isinstance(value, list) else value
+        return {k: _without(v) for k, v in value.items() if k not in _LONG}
+    return [_without(v) for v in value] if isinstance(value, list) else value
 
 
 def _clean(value: Any) -> Any:
@@ -140,6 +183,25 @@ def _clean(value: Any) -> Any:
     if isinstance(value, list):
         return [_clean(v) for v in value]
     return value if isinstance(value, bool) or value is None else str(value)
+
+
+_OBJECTS: Mapping[str, Callable[[Mapping[str, Any]], Facts]] = {
+    "ClusterRole": _role,
+    "ConfigMap": _data,
+    "MutatingWebhookConfiguration": _webhooks,
+    "Role": _role,
+    "Secret": _data,
+    "ServiceAccount": _account,
+    "ValidatingWebhookConfiguration": _webhooks,
+}
+_SPECS: Mapping[str, Callable[[Mapping[str, Any]], Facts]] = {
+    "CustomResourceDefinition": _definition,
+    "DaemonSet": _workload,
+    "Deployment": _workload,
+    "PrometheusRule": _groups,
+    "Service": _service,
+    "StatefulSet": _workload,
+}
 
 
 def differences(real: Any, standin: Any, path: str = "") -> Iterator[str]:

@@ -57,17 +57,18 @@ def build(out: Path, crds: Path | None = None) -> Path:
 def write(out: Path, crds: Path | None) -> None:
     """Writes every stand-in and their lock."""
     digests = {}
+    known = definitions.Known(crds)
     for table in tables():
-        path = _chart(out, table, crds) if table.kind == "chart" else _manifest(out, table, crds)
+        path = _chart(out, table, known) if table.kind == "chart" else _manifest(out, table, known)
         digests[table.stem] = tree_digest(path) if path.is_dir() else _sha256(path.read_bytes())
     lines = [f"{stem}: {digest}\n" for stem, digest in sorted(digests.items())]
     (out / LOCK).write_text("# Digests of the stand-ins in this folder, generated with them.\n" + "".join(lines))
 
 
-def _chart(out: Path, table: Table, crds: Path | None) -> Path:
+def _chart(out: Path, table: Table, known: definitions.Known) -> Path:
     root = out / "charts" / table.stem
     guards = []
-    for group, definition in definitions.definitions(table, crds):
+    for group, definition in definitions.definitions(table, known):
         name = definition["metadata"]["name"]
         static = group.get("static", False)
         file = root / ("crds" if static else "files/crds") / f"{name}.{'yaml' if static else 'json'}"
@@ -86,8 +87,8 @@ def _chart(out: Path, table: Table, crds: Path | None) -> Path:
     return root
 
 
-def _manifest(out: Path, table: Table, crds: Path | None) -> Path:
-    objects = [definition for _, definition in definitions.definitions(table, crds)] + expand.objects(table)
+def _manifest(out: Path, table: Table, known: definitions.Known) -> Path:
+    objects = [definition for _, definition in definitions.definitions(table, known)] + expand.objects(table)
     path = out / "manifests" / f"{table.stem}.yaml"
     _write(path, dump(objects))
     return path

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 from kube.yaml import load_all
 from simulator.standins.output import StandinError
 from simulator.standins.table import Table
+from tools import ToolError, ensure
 
 KUBE_VERSION = "1.36.3"
 API_VERSIONS = ("monitoring.coreos.com/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
@@ -32,19 +33,26 @@ def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[st
             raise StandinError(f"{path}: no such file")
         return load_all(path.read_text())
     path = root / "charts" / table.stem
-    helm = shutil.which("helm")
-    if helm is None or not path.is_dir():
-        raise StandinError(f"{path}: no such chart" if helm else "helm is not on PATH (see `python -m tools install helm`)")
+    if not path.is_dir():
+        raise StandinError(f"{path}: no such chart")
     namespace, _, release = table.release.partition("/")
     flags = ["--namespace", namespace, "--include-crds", "--no-hooks", "--kube-version", KUBE_VERSION]
     flags += [flag for version in API_VERSIONS for flag in ("--api-versions", version)]
     run = subprocess.run(
-        [helm, "template", release, str(path), *flags, "--values", "-"],
+        [str(_helm()), "template", release, str(path), *flags, "--values", "-"],
         input=json.dumps(values), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode:
         raise StandinError(f"{path} does not render: {run.stderr.strip()}")
     return load_all(run.stdout)
+
+
+@cache
+def _helm() -> Path:
+    try:
+        return ensure(["helm"])["helm"]
+    except ToolError as error:
+        raise StandinError(str(error)) from error
 
 
 def profiles(folder: Path, table: Table) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+_VOLUMES = {
+    "claim": ("persistentVolumeClaim", "claimName"),
+    "config": ("configMap", "name"),
+    "empty": ("emptyDir", ""),
+    "host": ("hostPath", "path"),
+    "secret": ("secret", "secretName"),
+}
 
 
 def service_ports(ports: Sequence[str | Mapping[str, Any]]) -> list[Any]:
@@ -11,9 +20,9 @@ def service_ports(ports: Sequence[str | Mapping[str, Any]]) -> list[Any]:
     return [_service_port(port) if isinstance(port, str) else dict(port) for port in ports]
 
 
-def _service_port(text: str) -> dict[str, Any]:
+def _service_port(text: str) -> Any:
     if text.startswith("${"):
-        return text  # type: ignore[return-value]
+        return text
     spec, _, protocol = text.partition("/")
     name, port, *target = spec.split(":")
     return {
@@ -53,9 +62,9 @@ def _rule(text: str) -> dict[str, Any]:
     return {"apiGroups": groups, "resources": list(dict.fromkeys(name for _, name in pairs)), "verbs": verbs.split(",")}
 
 
-def environment(short: Mapping[str, Any]) -> list[dict[str, Any]]:
+def environment(short: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
     """Variables by name: a text, or `field:`, `secret:name/key`, `config:name/key` and `resource:limits.cpu`."""
-    return [_variable(name, value) for name, value in short.items()]
+    return [_variable(name, value) for name, value in short.items()] if isinstance(short, Mapping) else list(short)
 
 
 def _variable(name: str, value: Any) -> dict[str, Any]:
@@ -73,7 +82,12 @@ def _variable(name: str, value: Any) -> dict[str, Any]:
         case "resource":
             return {"name": name, "valueFrom": {"resourceFieldRef": {"resource": rest, "divisor": "1"}}}
         case _:
-            return {"name": name, "value": str(value)}
+            return {"name": name, "value": _text(str(value))}
+
+
+def _text(value: str) -> str:
+    """A plain reference turned into text: a variable takes no number and no boolean."""
+    return re.sub(r"^\$\{([^=|{}]+)\}$", r"${\1 | toString}", value)
 
 
 def volumes(short: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -88,17 +102,8 @@ def _volume(name: str, value: Any) -> dict[str, Any]:
             return {**guard, **_volume(name, value["$value"])}
         return {**guard, "name": name, **{k: v for k, v in value.items() if k != "$when"}}
     source, _, rest = value.partition(":")
-    match source:
-        case "claim":
-            return {"name": name, "persistentVolumeClaim": {"claimName": rest}}
-        case "config":
-            return {"name": name, "configMap": {"name": rest}}
-        case "secret":
-            return {"name": name, "secret": {"secretName": rest}}
-        case "host":
-            return {"name": name, "hostPath": {"path": rest}}
-        case _:
-            return {"name": name, "emptyDir": {}}
+    kind, key = _VOLUMES[source]
+    return {"name": name, kind: {key: rest} if key else {}}
 
 
 def mounts(short: Sequence[str | Mapping[str, Any]]) -> list[Any]:

@@ -40,10 +40,10 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """One table, with the parts of a large one in `<name>.d/`. Keys that begin with `x-` hold only anchors."""
+    """One table, with its `parts`. Keys that begin with `x-` hold only anchors."""
     raw = {key: value for key, value in load(path.read_text()).items() if not key.startswith("x-")}
-    for part in sorted(path.with_suffix(".d").glob("*.yaml")):
-        more = load(part.read_text())
+    for part in raw.pop("parts", []):
+        more = load((path.parent / "parts" / part).read_text())
         raw["objects"] = [*raw.get("objects", []), *more.get("objects", [])]
         raw["values"] = {**raw.get("values", {}), **more.get("values", {})}
     return Table(**raw)

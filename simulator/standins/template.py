@@ -1,7 +1,8 @@
 """Writes the objects of a table as a Helm template.
 
-Beside references (`expressions`), a map may hold `$when` (left out unless true), `$merge` (values merged over it), or be
-`{$json: …}` or `{$yaml: …}`: a text of that format, through the named template `$through`. `$value` stands for what is no map; in lists `${*path}` splices.
+Beside references (`expressions`), a map may hold `$when` (left out unless true) and `$merge` (values merged over it).
+`{$json: …}` and `{$yaml: …}` are a text of that format, sent through the named template `$through` where there is one.
+`$value` stands beside `$when` for what is no map; in lists `${*path}` splices.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from simulator.standins.expressions import expression, has_reference, inline, whole
 
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")
-_RESERVED = frozenset("true false yes no on off null y n True False Yes No On Off Null NULL None".split())
+_RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _FORMATS = {"$json": "toPrettyJson", "$yaml": "toYaml"}
 
 
@@ -110,19 +111,20 @@ class _Writer:
 
     def _part(self, value: Mapping[str, Any]) -> str:
         """A map that has to be complete before it can be worked on: a named template of its own."""
-        name = f"standin.part{len(self.parts)}"
+        number = len(self.parts)
+        name = f"standin.part{number}"
         self.parts.append("")
         writer = _Writer()
         writer.parts = self.parts
         writer._map(value, 0)
-        self.parts[int(name.removeprefix("standin.part"))] = "\n".join([f'{{{{- define "{name}" }}}}', *writer.lines, "{{- end }}"])
+        self.parts[number] = "\n".join([f'{{{{- define "{name}" }}}}', *writer.lines, "{{- end }}"])
         return name
 
 
 def _bare(value: Any) -> Any:
     if isinstance(value, Mapping) and "$when" in value:
         rest = {k: v for k, v in value.items() if k != "$when"}
-        return rest["$value"] if "$value" in rest else rest
+        return rest.get("$value", rest)
     return value
 
 
@@ -131,7 +133,11 @@ def scalar(value: Any) -> str:
     if isinstance(value, str):
         if has_reference(value):
             return inline(value)
-        return value if _PLAIN.fullmatch(value) and value not in _RESERVED else json.dumps(value, ensure_ascii=False)
+        return (
+            value
+            if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED
+            else json.dumps(value, ensure_ascii=False)
+        )
     return json.dumps(value)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulator.standins.short import claim, container_ports, environment, mounts, probe, volumes
 
 _NAMES = {"security": "securityContext", "policy": "imagePullPolicy"}
-_LISTS = {"ports": ("ports", container_ports), "env": ("env", environment), "mounts": ("volumeMounts", mounts)}
+_LISTS: Mapping[str, tuple[str, Callable[[Any], list[Any]]]] = {
+    "ports": ("ports", container_ports),
+    "env": ("env", environment),
+    "mounts": ("volumeMounts", mounts),
+}
 _PROBES = {"ready": "readinessProbe", "live": "livenessProbe", "started": "startupProbe"}
 
 
 def spec(short: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec of a workload; `spec` and `pod` hold what has no short notation, `merge` values over the pod template."""
+    """The spec of a workload; `spec` and `pod` hold what has no short notation, `merge` goes over the pod template."""
     template = {
         **({"$merge": short["merge"]} if "merge" in short else {}),
         "metadata": {
@@ -27,7 +31,7 @@ def spec(short: Mapping[str, Any]) -> dict[str, Any]:
         **short.get("spec", {}),
         "selector": {"matchLabels": short["selector"]},
         "template": template,
-        **({"volumeClaimTemplates": [_template(n, c) for n, c in short["claims"].items()]} if "claims" in short else {}),
+        **({"volumeClaimTemplates": _templates(short["claims"])} if "claims" in short else {}),
     }
 
 
@@ -47,7 +51,7 @@ def container(name: str, short: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in short.items():
         if key in _LISTS:
             real, convert = _LISTS[key]
-            found[real] = convert(value) if key != "env" or isinstance(value, Mapping) else value
+            found[real] = convert(value)
         elif key in _PROBES:
             found[_PROBES[key]] = probe(value)
         else:
@@ -55,6 +59,8 @@ def container(name: str, short: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _template(name: str, short: Mapping[str, Any]) -> dict[str, Any]:
-    guard = {"$when": short["$when"]} if "$when" in short else {}
-    return {**guard, "metadata": {"name": name}, "spec": claim(short)}
+def _templates(claims: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**({"$when": short["$when"]} if "$when" in short else {}), "metadata": {"name": name}, "spec": claim(short)}
+        for name, short in claims.items()
+    ]

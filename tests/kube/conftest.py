@@ -7,13 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from kube.cluster import Cluster
-from tests.kube.apiserver import running
+from simulator import Running
+from simulator.testing import fresh
 
 
 @pytest.fixture(scope="session")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("kube"), "kube-tests") as path:
-        yield path
+def sim() -> Iterator[Running]:
+    with fresh(nodes=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(sim: Running) -> str:
+    return str(sim.kubeconfig)
 
 
 @pytest.fixture(scope="session")

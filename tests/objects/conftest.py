@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,3 +71,4 @@ def world(stacks: Callable[[], auto.Stack], cluster: Cluster) -> Iterator[World]
     cluster.apply(space, manager="test")
     yield World(stack, cluster, stack.name)
     cluster.delete(Ref.of(space))
+    gc.collect()  # coroutines of a killed run, cleared later, break a compile() that happens to be under way

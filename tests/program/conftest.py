@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from program_world import CLUSTER, recorded, upstream
+from program_world import CLUSTER, offline, recorded
 
 from stacks.recording import Recording, record
 
@@ -21,6 +21,7 @@ def run() -> Callable[..., Recording]:
 
     def go(**overrides: str) -> Recording:
         own = {f"aiga:{key}": value for key, value in overrides.items()}
-        return record({"aiga:provider": "sim", **CLUSTER, **upstream(), **own}, "test")
+        offline()
+        return record({"aiga:provider": "sim", **CLUSTER, **own}, "test")
 
     return go

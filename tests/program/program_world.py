@@ -25,10 +25,11 @@ def crds() -> Path | None:
 
 
 @cache
-def upstream() -> dict[str, str]:
-    """Configuration by which the program finds its charts offline: vendor/ where it is filled, stand-ins else."""
+def offline() -> None:
+    """Lets the program find its charts with no network: in vendor/ where it is filled, else the stand-ins as if vendored."""
     os.environ["PATH"] = f"{tools.ensure(['helm'])['helm'].parent}{os.pathsep}{os.environ['PATH']}"
-    return {"aiga:standins": str(standins.build(ROOT / ".aiga" / "standins", crds()))}
+    if not (ROOT / "vendor" / "charts").is_dir():
+        os.environ["AIGA_VENDOR"] = str(standins.build(ROOT / ".aiga" / "standins", crds()))
 
 
 def configuration(stack: str) -> dict[str, str]:
@@ -39,5 +40,5 @@ def configuration(stack: str) -> dict[str, str]:
 
 @cache
 def recorded(stack: str) -> Recording:
-    config = {**configuration(stack), **CLUSTER, **upstream(), "aiga:allowUnverified": "true"}
-    return record(config, stack)
+    offline()
+    return record({**configuration(stack), **CLUSTER, "aiga:allowUnverified": "true"}, stack)

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from program_world import recorded
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"

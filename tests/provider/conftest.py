@@ -71,6 +71,12 @@ def namespace(cluster: Cluster) -> str:
     return "trial"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # a program that fails leaves a coroutine behind, which complains when it is collected
+    ignored = "ignore:Exception ignored in.*coroutine object run_:pytest.PytestUnraisableExceptionWarning"
+    config.addinivalue_line("filterwarnings", ignored)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if any("tests/provider/" in report.nodeid for report in terminalreporter.getreports("passed")):
         terminalreporter.write_line(f"kubernetes and random plugins: {serving(_pulumi_home())}")

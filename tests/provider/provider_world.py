@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,34 +120,48 @@ class Stack:
         if program is not None:
             self._program = lambda: self._with_provider(program, provider)
         events: list[EngineEvent] = []
-        import time; t=time.time()
+        import time
+
+        t = time.time()
         try:
             operation(on_event=events.append, color="never", **options)
         except auto.CommandError as error:
-            return Outcome(False, _messages(events, "") + str(error), _steps(events))
-        print(operation.__name__, round(time.time()-t,1), flush=True)
-        return Outcome(True, _messages(events, ""), _steps(events))
+            _collect()
+            return Outcome(False, _messages(events) + str(error), _steps(events, operation.__name__))
+        print(operation.__name__, round(time.time() - t, 1), flush=True)
+        return Outcome(True, _messages(events), _steps(events, operation.__name__))
 
     def _with_provider(self, program: Program, provider: dict[str, Any]) -> None:
         given = {"kubeconfig": str(self._world.running.kubeconfig), "context": self._world.running.context, **provider}
         program(pulumi.ResourceOptions(provider=k8s.Provider("cluster", **given)))
 
 
-def _messages(events: Iterable[EngineEvent], joint: str) -> str:
+def _collect() -> None:
+    """A program that fails leaves a coroutine behind, which complains when it is collected: better here than anywhere."""
+    told, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        gc.collect()
+    finally:
+        sys.unraisablehook = told
+
+
+def _messages(events: Iterable[EngineEvent]) -> str:
     texts = [event.diagnostic_event.message for event in events if event.diagnostic_event]
-    return re.sub(r"<\{%.*?%\}>", "", joint.join(texts))
+    return re.sub(r"<\{%.*?%\}>", "", "".join(texts))
 
 
-def _steps(events: Iterable[EngineEvent]) -> dict[str, list[Step]]:
+def _steps(events: Iterable[EngineEvent], operation: str) -> dict[str, list[Step]]:
     found: dict[str, list[Step]] = {}
     for event in events:
-        told = event.resource_pre_event
-        if event.res_outputs_event and event.res_outputs_event.metadata.op is OpType.REFRESH:
-            told = event.res_outputs_event  # only after reading is it known what differs
-        if told is None or told.metadata.op is OpType.SAME or told.metadata.type.startswith("pulumi:"):
+        # what a refresh finds is known only after reading
+        told = event.res_outputs_event if operation == "refresh" else event.resource_pre_event
+        if (
+            told is None
+            or told.metadata.op in (OpType.SAME, OpType.REFRESH)
+            or told.metadata.type.startswith("pulumi:")
+        ):
             continue
         changes = {path: change.diff_kind.value for path, change in (told.metadata.detailed_diff or {}).items()}
-        if told.metadata.op is not OpType.REFRESH or changes:
-            name = told.metadata.urn.rpartition("::")[2]
-            found.setdefault(name, []).append(Step(told.metadata.op.value, changes))
+        name = told.metadata.urn.rpartition("::")[2]
+        found.setdefault(name, []).append(Step(told.metadata.op.value, changes))
     return found

@@ -40,7 +40,8 @@ def test_a_new_generation_is_observed_and_keeps_the_times() -> None:
     changed = trigger(**first)
     changed["metadata"]["generation"] = 4
     second = wanted(TRIGGER, changed)
-    assert second is not None and second["observedGeneration"] == 4
+    assert second is not None
+    assert second["observedGeneration"] == 4
     assert {each["lastTransitionTime"] for each in second["conditions"]} == {"2020-01-01T00:00:00Z"}
 
 

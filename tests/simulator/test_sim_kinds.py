@@ -104,9 +104,7 @@ def summary(live: dict[str, Any] | None, type_: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.crd)
-def test_gets_the_status_its_controller_would_set(
-    cluster: Cluster, crds: dict[str, dict[str, Any]], kind: Any
-) -> None:
+def test_gets_the_status_its_controller_would_set(cluster: Cluster, crds: dict[str, dict[str, Any]], kind: Any) -> None:
     if kind.crd not in crds:
         pytest.skip(f"{kind.crd} is not among the CRDs in {CRDS}")
     ref = Ref.of(cluster.apply(sample(crds[kind.crd], "default"), manager="test"))
@@ -124,7 +122,7 @@ def test_gets_the_status_its_controller_would_set(
         assert live["status"]["observedGeneration"] == live["metadata"]["generation"]
     version = live["metadata"]["resourceVersion"]
     again = cluster.apply(sample(crds[kind.crd], "default"), manager="test")
-    assert again["metadata"]["resourceVersion"] == version, "its owner's next apply changes nothing and meets no conflict"
+    assert again["metadata"]["resourceVersion"] == version, "its owner applies it again without a change"
 
 
 def test_a_trigger_is_not_ready_without_its_broker(
@@ -144,4 +142,8 @@ def test_a_crd_made_anew_is_taken_up_again(sim: Running, cluster: Cluster, crds:
         cluster.apply(crd, manager="test")
         cluster.wait_ready([Ref.of(crd)], timeout=30)
         ref = Ref.of(cluster.apply(sample(crd, "default"), manager="test"))
-        eventually(lambda: summary(cluster.get(ref), "Synced").get("status") == "True", "unsealed", timeout=5)
+
+        def synced(ref: Ref = ref) -> bool:
+            return bool(summary(cluster.get(ref), "Synced").get("status") == "True")
+
+        eventually(synced, "its status is set again", timeout=5)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from samples import config_map
+from samples import config_map, deployment
 
 import simulator
 import tools
@@ -48,6 +48,11 @@ def connect(running: Running) -> Cluster:
     return Cluster.connect(str(running.kubeconfig), running.context)
 
 
+def command(verb: str, home: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "simulator", verb, "--home", str(home)]
+    return subprocess.run(line, capture_output=True, text=True, cwd=PROJECT, env=environment, check=False)
+
+
 def keep(running: Running) -> None:
     connect(running).create(config_map("default", "kept"), manager="test")
 
@@ -59,33 +64,34 @@ def leftovers(home: Path) -> list[str]:
     mentions = (place.name, str(home))
     alive = [line for line in listing.stdout.splitlines() if not line.startswith("Z")]
     lines = [line for line in alive if any(each in line for each in mentions)]
-    return lines + [str(path) for path in (home, place.plain, place.plain.parent if place.plain != place.root else home) if path.exists()]
+    folders = {home, place.plain} | ({place.plain.parent} if place.plain != place.root else set())
+    return lines + [str(path) for path in folders if path.exists()]
 
 
 def test_is_ready_within_15_s_and_leaves_nothing_behind(home: Path) -> None:
     since = time.monotonic()
     running, _ = up(home, nodes=4)
     took = time.monotonic() - since
-    print(f"\nready in {took:.1f} s")
-    assert took < 15, f"a fresh simulator took {took:.1f} s"
+    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    print(f"\nready in {took:.1f} s, {crowd:.1f} runnable processes for each core")
+    assert took < 15 * crowd, f"a fresh simulator took {took:.1f} s"
     assert running.context.startswith("kwok-aiga-")
     mark = connect(running).get(Ref("v1", "ConfigMap", "kube-system", "aiga-simulator"))
-    assert mark and mark["data"]["home"] == str(home), "the stand-in provider knows the simulator by this mark"
+    assert mark
+    assert mark["data"]["home"] == str(home), "the stand-in provider knows the simulator by this mark"
     nodes = connect(running).list("v1", "Node")
     zones = {node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in nodes}
     assert (len(nodes), len(zones)) == (4, 3)
 
-    again = subprocess.run(
-        [sys.executable, "-m", "simulator", "up", "--home", str(home)], capture_output=True, text=True, cwd=PROJECT
-    )
-    assert again.returncode == 0 and "runs already" in again.stdout, again.stdout + again.stderr
+    again = command("up", home)
+    assert again.returncode == 0, again.stderr
+    assert "runs already" in again.stdout
     assert len(connect(running).list("v1", "Node")) == 4, "nodes are never taken away"
 
     simulator.down(home, lambda _: None)
     assert leftovers(home) == []
-    assert not (Path.home() / ".kube" / "config").exists() or running.context not in (
-        Path.home() / ".kube" / "config"
-    ).read_text(), "the user's own kubeconfig is left alone"
+    own = Path.home() / ".kube" / "config"
+    assert not own.exists() or running.context not in own.read_text(), "the user's own kubeconfig is left alone"
 
 
 def test_nothing_listens_to_the_network(sim: Running) -> None:
@@ -102,6 +108,8 @@ def test_everything_killed_then_up_resumes_with_its_data(victim: Running) -> Non
     assert "resuming" in said
     assert after == victim, "address and context stay the same"
     assert connect(after).get(KEPT), "what was stored is still there"
+    workload = Ref.of(connect(after).create(deployment("default", "new"), manager="test"))
+    connect(after).wait_ready([workload], timeout=20)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +133,10 @@ def test_data_that_cannot_be_read_is_dropped_and_this_is_said(victim: Running) -
     assert connect(running).get(Ref.of(mark)) is None
 
 
-@pytest.mark.parametrize("whom", ["up", "kwokctl", "kwokctl", "all"])
-def test_killed_while_starting_then_up_works(home: Path, whom: str) -> None:
-    delay = random.uniform(0.3, 2.5)
+@pytest.mark.parametrize("whom", ["up", "kwokctl", "all"])
+@pytest.mark.parametrize("span", [(0.7, 1.4), (1.4, 2.6)], ids=["early", "late"])
+def test_killed_while_starting_then_up_works(home: Path, whom: str, span: tuple[float, float]) -> None:
+    delay = random.uniform(*span)
     print(f"\n{whom} killed after {delay:.2f} s")
     first = subprocess.Popen(
         [sys.executable, "-m", "simulator", "up", "--home", str(home)],
@@ -165,7 +174,8 @@ def test_two_started_at_once_do_not_collide(tmp_path: Path) -> None:
         keep(found[homes[0]])
         assert connect(found[homes[1]]).get(KEPT) is None
         assert connect(found[homes[0]]).identity() != connect(found[homes[1]]).identity()
-        assert Home.at(deep).socket.exists() and len(str(Home.at(deep).socket)) < 100
+        assert Home.at(deep).socket.exists()
+        assert len(str(Home.at(deep).socket)) < 100
         simulator.down(homes[0], lambda _: None)
         assert simulator.status(homes[1]).running, "taking one down leaves the other alone"
     finally:
@@ -183,15 +193,10 @@ def test_down_keeps_what_is_not_its_own(home: Path) -> None:
 
 def test_a_missing_tool_is_one_clear_line(home: Path, tmp_path: Path) -> None:
     environment = {"PATH": "/nowhere", "AIGA_CACHE": str(tmp_path / "cache"), "AIGA_TOOLS_DOWNLOAD": "0"}
-    tried = subprocess.run(
-        [sys.executable, "-m", "simulator", "up", "--home", str(home)],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-        env={**environment, "HOME": str(tmp_path)},
-    )
+    tried = command("up", home, {**environment, "HOME": str(tmp_path)})
     assert tried.returncode == 1
-    assert "kwokctl" in tried.stderr and "Traceback" not in tried.stderr
+    assert "kwokctl" in tried.stderr
+    assert "Traceback" not in tried.stderr
     assert not home.exists()
 
 

@@ -54,7 +54,8 @@ def test_a_claim_is_bound_by_the_default_class_grows_and_goes(cluster: Cluster, 
     ref = Ref.of(cluster.create(claim(namespace, "data"), manager="test"))
     cluster.wait_ready([ref], timeout=10)
     live = cluster.get(ref)
-    assert live and live["spec"]["storageClassName"] == "kwok-volume"
+    assert live
+    assert live["spec"]["storageClassName"] == "kwok-volume"
     volume = Ref("v1", "PersistentVolume", None, live["spec"]["volumeName"])
     assert (cluster.get(volume) or {})["status"]["phase"] == "Bound"
 

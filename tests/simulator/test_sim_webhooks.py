@@ -92,7 +92,9 @@ def test_the_filled_bundle_is_not_fought_over(cluster: Cluster, namespace: str, 
     register()  # the same apply again, without force
     after = cluster.get(Ref(CONFIGURATION, "ValidatingWebhookConfiguration", None, name))
     assert bundles(cluster, name) == filled
-    assert before and after and before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+    assert before
+    assert after
+    assert before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
 
 
 def test_a_webhook_without_rules_stays_as_it_is(cluster: Cluster, namespace: str, register: Any) -> None:
@@ -113,7 +115,7 @@ def test_a_bundle_of_the_charts_own_is_served_with_its_secret(
     pods(cluster, namespace)
     with pytest.raises(KubeError, match="unknown authority"):
         ask(cluster, namespace)
-    certificate, key = own._issue(f"{HOOK}.{namespace}.svc")
+    certificate, key = own.issue(f"{HOOK}.{namespace}.svc")
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -164,7 +166,8 @@ def test_a_conversion_webhook_converts(cluster: Cluster, namespace: str) -> None
 
         eventually(made, "an object of the version that is not stored")
         live = cluster.get(Ref(f"{group}/v1", "Thing", namespace, "one"))
-        assert live and live["spec"] == {"size": 1}
+        assert live
+        assert live["spec"] == {"size": 1}
         cluster.apply(crd, manager="chart")  # its owner applies it again and meets no conflict
     finally:
         cluster.delete_and_wait([ref], timeout=20)
