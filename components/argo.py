@@ -17,6 +17,7 @@ from components import chart, fixes
 from components.context import Context
 from components.install import Manifest, install, register
 from components.istio import virtual_service
+from components.manifests import secret
 from components.object_store import Account
 from components.upstream import image
 
@@ -61,16 +62,15 @@ class Argo(pulumi.ComponentResource):
         self.register_outputs({"eventBus": self.event_bus})
 
     def _workflows(self, name: str, context: Context, args: ArgoArgs) -> None:
-        keys = _secret(
+        keys = secret(
             ARTIFACTS_SECRET,
             WORKFLOWS,
             {"accessKey": args.account.access_key, "secretKey": args.account.secret_key},
-            context,
         )
         after = pulumi.ResourceOptions.merge(
             self._parent, pulumi.ResourceOptions(depends_on=list(args.workflows_after))
         )
-        secret = register(context, name, keys, after)
+        credentials = register(context, name, keys, after)
         objects = chart.render(
             context,
             "argo-workflows",
@@ -79,13 +79,12 @@ class Argo(pulumi.ComponentResource):
             values=chart.values("argo-workflows", context.profile, _workflow_values(args)),
         )
         mended = fixes.apply(objects, lambda found: [*found, _monitor()])
-        installed = install(context, name, mended, parent=self, after=[*args.workflows_after, secret])
+        installed = install(context, name, mended, parent=self, after=[*args.workflows_after, credentials])
         if args.pages_gateway is not None:
             host = f"argo.{args.domain}"
             page = virtual_service(
                 "argo", WORKFLOWS, args.pages_gateway, host, target="argo-workflows-server", port=2746
             )
-            page["metadata"]["labels"] = context.labels
             own = pulumi.ResourceOptions.merge(self._parent, pulumi.ResourceOptions(depends_on=installed.last))
             register(context, name, page, own)
 
@@ -95,8 +94,8 @@ class Argo(pulumi.ComponentResource):
         installed = install(context, f"{name}-events", fixes.apply(objects), parent=self, after=args.events_after)
         after = pulumi.ResourceOptions.merge(self._parent, pulumi.ResourceOptions(depends_on=installed.last))
         bus = register(context, name, _event_bus(args.nats_url, context), after)
-        token = register(context, name, _secret("webhook-token", EVENTS, {"token": self.webhook_token}, context), after)
-        source = _webhook(context)
+        token = register(context, name, secret("webhook-token", EVENTS, {"token": self.webhook_token}), after)
+        source = _webhook()
         ready = pulumi.ResourceOptions.merge(self._parent, pulumi.ResourceOptions(depends_on=[bus, token]))
         register(context, name, source, ready)
         if args.pages_gateway is not None:
@@ -104,7 +103,6 @@ class Argo(pulumi.ComponentResource):
             page = virtual_service(
                 "webhook", EVENTS, args.pages_gateway, host, target="webhook-eventsource-svc", port=WEBHOOK_PORT
             )
-            page["metadata"]["labels"] = context.labels
             register(context, name, page, ready)
         return bus.id.apply(lambda _: f"{EVENTS}/default")
 
@@ -169,7 +167,7 @@ def _monitor() -> Manifest:
 def _event_bus(nats_url: pulumi.Input[str], context: Context) -> Manifest:
     """One for the platform: two on the same NATS would share a stream, whose name is fixed."""
     stream = {**STREAM, "replicas": 3 if context.profile == "prod" else 1}
-    metadata = {"name": "default", "namespace": EVENTS, "labels": context.labels}
+    metadata = {"name": "default", "namespace": EVENTS}
     annotations = {"pulumi.com/waitFor": "condition=Deployed"}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -179,7 +177,7 @@ def _event_bus(nats_url: pulumi.Input[str], context: Context) -> Manifest:
     }
 
 
-def _webhook(context: Context) -> Manifest:
+def _webhook() -> Manifest:
     endpoint = {
         "port": str(WEBHOOK_PORT),
         "endpoint": "/retrain",
@@ -198,19 +196,10 @@ def _webhook(context: Context) -> Manifest:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "EventSource",
-        "metadata": {"name": "webhook", "namespace": EVENTS, "labels": context.labels},
+        "metadata": {"name": "webhook", "namespace": EVENTS},
         "spec": {
             "service": {"ports": [{"port": WEBHOOK_PORT, "targetPort": WEBHOOK_PORT}]},
             "template": {"securityContext": security, "container": container},
             "webhook": {"retrain": endpoint},
         },
-    }
-
-
-def _secret(name: str, namespace: str, data: dict[str, pulumi.Input[str]], context: Context) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace, "labels": context.labels},
-        "stringData": data,
     }

@@ -52,7 +52,6 @@ class Flux(pulumi.ComponentResource):
         paths = dict(zip(ENVIRONMENTS, (args.staging_path, args.production_path), strict=True))
         for environment, path in paths.items():
             manifest = _kustomization(environment, path, args)
-            manifest["metadata"]["labels"] = context.labels
             register(context, name, manifest, pulumi.ResourceOptions(parent=self, depends_on=first))
         self.installed = installed
         self.register_outputs({})

@@ -113,7 +113,7 @@ def install(
         if context.monitoring
         else (o for o in objects if not o["apiVersion"].startswith("monitoring.coreos.com/"))
     )
-    mended = fixes.apply(kept, fixes.first_of_each, fixes.labelled(context.labels), fixes.service_not_awaited)
+    mended = fixes.apply(kept, fixes.first_of_each, fixes.service_not_awaited)
     called = dict(zip(map(id, mended), names(name, mended), strict=True))
     parts = split(mended)
     crds = None
@@ -154,7 +154,7 @@ def _bulk(
 
 
 def register(context: Context, name: str, o: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
-    """One object as a resource of its own, retried on errors of the API server."""
+    """One object as a resource of its own, with the labels of the stack, retried on errors of the API server."""
     return _registered(context, names(name, [o])[0], o, opts)
 
 
@@ -178,7 +178,7 @@ def _digest(o: Manifest) -> str:
 
 
 def _registered(context: Context, logical: str, o: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
-    kind, metadata = o["kind"], o["metadata"]
+    kind, metadata = o["kind"], {**o["metadata"], "labels": {**o["metadata"].get("labels", {}), **context.labels}}
     own = pulumi.ResourceOptions(
         hooks=context.hooks(),
         protect=(context.protect and kind == "PersistentVolumeClaim") or None,
@@ -189,7 +189,11 @@ def _registered(context: Context, logical: str, o: Manifest, opts: pulumi.Resour
         return CustomResource(
             logical, api_version=o["apiVersion"], kind=kind, metadata=metadata, spec=o.get("spec"), opts=options
         )
-    fields = {_snake(key): value for key, value in o.items() if key not in ("apiVersion", "kind", "status")}
+    fields = {
+        _snake(key): value
+        for key, value in {**o, "metadata": metadata}.items()
+        if key not in ("apiVersion", "kind", "status")
+    }
     resource: pulumi.CustomResource = typed(logical, opts=options, **fields)
     return resource
 

@@ -13,6 +13,7 @@ from components.context import Context
 from components.gate import Gate
 from components.install import Installed, Manifest, install, register
 from components.keys import Certificate
+from components.manifests import tls_secret
 from components.upstream import image
 
 NAMESPACE = "istio-system"
@@ -68,7 +69,6 @@ class Istio(pulumi.ComponentResource):
             _gateway(PAGES_GATEWAY, [f"*.{args.domain}"], secret),
             _strict_mtls(),
         ):
-            manifest["metadata"]["labels"] = context.labels
             register(context, name, manifest, own)
         self.control = control
         self.pages_gateway = gateway.after(f"{NAMESPACE}/{PAGES_GATEWAY}")
@@ -109,13 +109,7 @@ class Istio(pulumi.ComponentResource):
             generation=args.tls_generation,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        secret: Manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": TLS_SECRET, "namespace": NAMESPACE, "labels": context.labels},
-            "type": "kubernetes.io/tls",
-            "stringData": {"tls.crt": pair.tls_crt, "tls.key": pair.tls_key, "ca.crt": pair.ca_crt},
-        }
+        secret = tls_secret(TLS_SECRET, NAMESPACE, pair)
         register(context, name, secret, pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
         return TLS_SECRET
 

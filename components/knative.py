@@ -57,7 +57,7 @@ class Knative(pulumi.ComponentResource):
         configuration = register(
             context,
             name,
-            _nats_configuration(context, args),
+            _nats_configuration(args),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.installed = install(
@@ -152,14 +152,12 @@ def _default_channels(sizes: dict[str, Any]) -> list[Manifest]:
     ]
 
 
-def _nats_configuration(context: Context, args: KnativeArgs) -> Manifest:
+def _nats_configuration(args: KnativeArgs) -> Manifest:
     """Where the dispatcher or the broker finds NATS; it reconnects for ever, where the default gives up after five."""
     options = {"retryOnFailedConnect": True, "maxReconnects": -1, "reconnectWaitMilliseconds": 2000}
     body = pulumi.Output.from_input(args.nats_url).apply(lambda url: yaml.safe_dump({"url": url, "connOpts": options}))
     name = {"channel": "config-nats", "native": "config-nats-broker"}[args.broker]
-    manifest = _configuration(name, {"eventing-nats": body})
-    manifest["metadata"]["labels"] = context.labels
-    return manifest
+    return _configuration(name, {"eventing-nats": body})
 
 
 def _configuration(name: str, data: dict[str, Any]) -> Manifest:
@@ -184,7 +182,7 @@ def _broker(name: str, broker: BrokerClass, context: Context) -> Manifest:
     manifest: Manifest = {
         "apiVersion": "eventing.knative.dev/v1",
         "kind": "Broker",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": context.labels, "annotations": annotations},
+        "metadata": {"name": name, "namespace": NAMESPACE, "annotations": annotations},
     }
     if broker == "channel":
         reference = {

@@ -15,8 +15,9 @@ import yaml
 
 from components import chart, fixes
 from components.context import Context
-from components.install import Manifest, install, register
+from components.install import install, register
 from components.istio import virtual_service
+from components.manifests import secret
 from components.objects import Objects
 from components.upstream import Image, image
 
@@ -47,7 +48,7 @@ class MonitoringKinds(pulumi.ComponentResource):
             values=chart.values("prometheus-operator-crds", context.profile),
         )
         guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None, depends_on=list(after))
-        self.objects = Objects(f"{name}-crds", fixes.apply(crds, fixes.labelled(context.labels)), opts=guarded)
+        self.objects = Objects(f"{name}-crds", crds, opts=guarded)
         self.register_outputs({})
 
 
@@ -83,8 +84,8 @@ class Monitoring(pulumi.ComponentResource):
         admin: dict[str, pulumi.Input[str]] = {"admin-user": "admin", "admin-password": password.result}
         receivers = {"alertmanager.yaml": _receivers(args.alert_webhook)}
         secrets = [
-            register(context, name, _secret("grafana-admin", admin, context), early),
-            register(context, name, _secret(ALERTMANAGER_SECRET, receivers, context), early),
+            register(context, name, secret("grafana-admin", NAMESPACE, admin), early),
+            register(context, name, secret(ALERTMANAGER_SECRET, NAMESPACE, receivers), early),
         ]
         values = chart.values("kube-prometheus-stack", context.profile, _values(context, args), args.overrides)
         objects = chart.render(context, "kube-prometheus-stack", release="kps", namespace=NAMESPACE, values=values)
@@ -93,7 +94,6 @@ class Monitoring(pulumi.ComponentResource):
         if args.pages_gateway is not None:
             host = f"grafana.{args.domain}"
             page = virtual_service("grafana", NAMESPACE, args.pages_gateway, host, target="kps-grafana", port=80)
-            page["metadata"]["labels"] = context.labels
             register(context, name, page, pulumi.ResourceOptions(parent=self, depends_on=installed.last))
         self.prometheus_url = installed.after(PROMETHEUS)
         self.register_outputs({"prometheusUrl": self.prometheus_url})
@@ -146,12 +146,3 @@ def _receivers(webhook: pulumi.Input[str] | None) -> pulumi.Output[str]:
         return yaml.safe_dump({"route": route, "receivers": [receiver, {"name": "none"}]})
 
     return pulumi.Output.secret(pulumi.Output.from_input(webhook).apply(document))
-
-
-def _secret(name: str, data: dict[str, Any], context: Context) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": context.labels},
-        "stringData": data,
-    }

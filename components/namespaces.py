@@ -82,7 +82,6 @@ class Namespaces(pulumi.ComponentResource):
         present = [space.name for space in args.spaces]
 
         def add(o: Manifest, *after: pulumi.Resource) -> pulumi.Resource:
-            o["metadata"]["labels"] = {**o["metadata"].get("labels", {}), **context.labels}
             return register(context, name, o, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
         namespace = add(manifest(space), *args.after)

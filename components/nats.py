@@ -10,8 +10,9 @@ import pulumi
 
 from components import chart
 from components.context import Context
-from components.install import Manifest, install, register
+from components.install import install, register
 from components.keys import Certificate
+from components.manifests import tls_secret
 from components.upstream import image
 
 NAMESPACE = "nats-io"
@@ -52,13 +53,7 @@ class Nats(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self)
         hosts = [f"nats.{NAMESPACE}.svc.cluster.local", f"nats.{NAMESPACE}.svc", f"nats.{NAMESPACE}"]
         pair = Certificate(f"{name}-tls", dns_names=hosts, generation=args.certificate_generation, opts=own)
-        secret: Manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": TLS_SECRET, "namespace": NAMESPACE, "labels": context.labels},
-            "type": "kubernetes.io/tls",
-            "stringData": {"tls.crt": pair.tls_crt, "tls.key": pair.tls_key, "ca.crt": pair.ca_crt},
-        }
+        secret = tls_secret(TLS_SECRET, NAMESPACE, pair)
         return register(context, name, secret, pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
 
 

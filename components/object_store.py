@@ -17,6 +17,7 @@ import pulumi_random as random
 from components import chart, fixes
 from components.context import Context
 from components.install import Manifest, install, register
+from components.manifests import secret
 from components.object_store_job import ACCOUNTS, Access, buckets_job, job_secret
 from components.upstream import image
 
@@ -72,16 +73,14 @@ class ObjectStore(pulumi.ComponentResource):
         served = self._server(name, context, args, root)
         url = address(context, args.driver, args.endpoint)
         managed = args.driver in ("minio", "rustfs")  # the others know their accounts from their own configuration
-        secret = register(
+        credentials = register(
             context,
             name,
-            _labelled(context, job_secret(NAMESPACE, url, root, self._accounts if managed else {})),
+            job_secret(NAMESPACE, url, root, self._accounts if managed else {}),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         job = buckets_job(NAMESPACE, args.buckets, manages_accounts=managed, region=args.region)
-        buckets = register(
-            context, name, _labelled(context, job), pulumi.ResourceOptions(parent=self, depends_on=[*served, secret])
-        )
+        buckets = register(context, name, job, pulumi.ResourceOptions(parent=self, depends_on=[*served, credentials]))
         self.endpoint = buckets.id.apply(lambda _: url)
         self.root = root
         self.register_outputs({"endpoint": self.endpoint})
@@ -111,7 +110,7 @@ class ObjectStore(pulumi.ComponentResource):
         credentials = register(
             context,
             name,
-            _labelled(context, _root_secret(args.driver, root, self._accounts, args.buckets)),
+            _root_secret(args.driver, root, self._accounts, args.buckets),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         values = chart.values(args.driver, context.profile, _values(context, args))
@@ -156,9 +155,9 @@ def address(context: Context, driver: Driver, endpoint: str | None = None) -> st
 def _root_secret(driver: str, root: Account, accounts: Mapping[str, Account], buckets: Sequence[str]) -> Manifest:
     """The server's own credentials, under the name and the keys that its chart reads."""
     if driver == "seaweedfs":
-        return _secret("seaweedfs-s3", {"seaweedfs_s3_config": _identities(root, accounts)})
+        return secret("seaweedfs-s3", NAMESPACE, {"seaweedfs_s3_config": _identities(root, accounts)})
     keys = {"minio": ("rootUser", "rootPassword"), "rustfs": ("RUSTFS_ACCESS_KEY", "RUSTFS_SECRET_KEY")}[driver]
-    return _secret(f"{driver}-root", dict(zip(keys, (root.access_key, root.secret_key), strict=True)))
+    return secret(f"{driver}-root", NAMESPACE, dict(zip(keys, (root.access_key, root.secret_key), strict=True)))
 
 
 def _identities(root: Account, accounts: Mapping[str, Account]) -> pulumi.Output[str]:
@@ -219,17 +218,3 @@ def _image(name: str) -> dict[str, str]:
 
 def _present(**values: str | None) -> dict[str, str]:
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _secret(name: str, data: Mapping[str, pulumi.Input[str]]) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "stringData": dict(data),
-    }
-
-
-def _labelled(context: Context, manifest: Manifest) -> Manifest:
-    manifest["metadata"]["labels"] = {**manifest["metadata"].get("labels", {}), **context.labels}
-    return manifest

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import pulumi
 
 from components.context import Context
-from components.fixes import labelled
 from components.install import Manifest, register
 
 SINCE_MINOR = 36
@@ -38,7 +37,7 @@ class PodSecurity(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aiga:platform:PodSecurity", name, None, opts)
         own = pulumi.ResourceOptions(parent=self, depends_on=list(after))
-        self.objects = [register(context, name, o, own) for o in labelled(context.labels)([policy(), binding()])]
+        self.objects = [register(context, name, o, own) for o in (policy(), binding())]
         self.register_outputs({})
 
 

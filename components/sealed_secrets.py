@@ -45,7 +45,7 @@ class SealedSecrets(pulumi.ComponentResource):
         for generation in range(1, args.generation + 1):
             key = SealingKey(f"{name}-key-{generation}", generation=generation, opts=guarded)
             self.certificate, self.private_key = key.tls_crt, pulumi.Output.secret(key.tls_key)
-            secrets.append(register(context, name, self._secret(generation, context), early))
+            secrets.append(register(context, name, self._secret(generation), early))
         tag = {"image": {"tag": image("sealed-secrets-controller").tag}}
         monitor = {"metrics": {"serviceMonitor": {"enabled": context.monitoring}}}
         values = chart.values("sealed-secrets", context.profile, tag, monitor, {"keyrenewperiod": "0"})
@@ -53,9 +53,9 @@ class SealedSecrets(pulumi.ComponentResource):
         self.installed = install(context, name, objects, parent=self, after=[*args.after, *secrets])
         self.register_outputs({"certificate": self.certificate})
 
-    def _secret(self, generation: int, context: Context) -> Manifest:
+    def _secret(self, generation: int) -> Manifest:
         """The label is how the controller finds its keys; it seals with the newest and opens with all."""
-        labels = {**context.labels, "sealedsecrets.bitnami.com/sealed-secrets-key": "active"}
+        labels = {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"}
         return {
             "apiVersion": "v1",
             "kind": "Secret",

@@ -17,6 +17,7 @@ from components.context import Context
 from components.gate import Gate
 from components.install import Manifest, install, register
 from components.keys import Certificate
+from components.manifests import secret, tls_secret
 from components.object_store import Account
 from components.upstream import image, lock
 
@@ -61,8 +62,8 @@ class Seldon(pulumi.ComponentResource):
         )
         early = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         secrets = [
-            register(context, name, _certificate(pair, context), early),
-            register(context, name, store_secret(NAMESPACE, args.store_endpoint, args.account, context), early),
+            register(context, name, tls_secret(CERTIFICATE_SECRET, NAMESPACE, pair), early),
+            register(context, name, store_secret(NAMESPACE, args.store_endpoint, args.account), early),
         ]
         objects = chart.render(
             context,
@@ -80,7 +81,7 @@ class Seldon(pulumi.ComponentResource):
         )
         installed = install(context, name, mended, parent=self, after=[*args.after, *secrets])
         signed = pulumi.ResourceOptions(parent=self, depends_on=installed.last)
-        answered = register(context, name, _signed(webhook, pair, context), signed)
+        answered = register(context, name, _signed(webhook, pair), signed)
         gate = Gate(
             f"{name}-webhooks",
             layer="seldon",
@@ -106,22 +107,18 @@ def check_licence(version: str) -> None:
         )
 
 
-def store_secret(namespace: str, endpoint: pulumi.Input[str], account: Account, context: Context) -> Manifest:
+def store_secret(namespace: str, endpoint: pulumi.Input[str], account: Account) -> Manifest:
     """The rclone configuration by which the storage initialiser reads `s3://` model addresses."""
     prefix = "RCLONE_CONFIG_S3"
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": STORE_SECRET, "namespace": namespace, "labels": context.labels},
-        "stringData": {
-            f"{prefix}_TYPE": "s3",
-            f"{prefix}_PROVIDER": "Other",
-            f"{prefix}_ENV_AUTH": "false",
-            f"{prefix}_ACCESS_KEY_ID": account.access_key,
-            f"{prefix}_SECRET_ACCESS_KEY": account.secret_key,
-            f"{prefix}_ENDPOINT": endpoint,
-        },
+    settings: dict[str, pulumi.Input[str]] = {
+        f"{prefix}_TYPE": "s3",
+        f"{prefix}_PROVIDER": "Other",
+        f"{prefix}_ENV_AUTH": "false",
+        f"{prefix}_ACCESS_KEY_ID": account.access_key,
+        f"{prefix}_SECRET_ACCESS_KEY": account.secret_key,
+        f"{prefix}_ENDPOINT": endpoint,
     }
+    return secret(STORE_SECRET, namespace, settings)
 
 
 def _values(args: SeldonArgs) -> dict[str, Any]:
@@ -166,19 +163,9 @@ def _without_empty_arguments(objects: list[Manifest]) -> list[Manifest]:
     return objects
 
 
-def _certificate(pair: Certificate, context: Context) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": CERTIFICATE_SECRET, "namespace": NAMESPACE, "labels": context.labels},
-        "type": "kubernetes.io/tls",
-        "stringData": {"tls.crt": pair.tls_crt, "tls.key": pair.tls_key, "ca.crt": pair.ca_crt},
-    }
-
-
-def _signed(webhook: Manifest, pair: Certificate, context: Context) -> Manifest:
+def _signed(webhook: Manifest, pair: Certificate) -> Manifest:
     """The chart's webhook with our CA in it: as a resource of the stack it goes away with it."""
-    (signed,) = fixes.apply([webhook], fixes.labelled(context.labels))
+    (signed,) = fixes.apply([webhook])
     bundle = pair.ca_crt.apply(lambda pem: base64.b64encode(pem.encode()).decode())
     for hook in signed["webhooks"]:
         hook["clientConfig"]["caBundle"] = bundle

@@ -38,14 +38,14 @@ def lines(board: Board) -> Iterator[str]:
             yield from (f"    {line}" for line in fields(step))
 
 
-def fields(step: StepEventMetadata) -> list[str]:
-    """Return the changed fields of one resource: path, value before, value after."""
+def fields(step: StepEventMetadata, *, ahead: bool = True) -> list[str]:
+    """Return the changed fields of one resource: path, value before, value after; `ahead`: they are still to come."""
     old = (step.old.inputs if step.old else None) or {}
     new = (step.new.inputs if step.new else None) or {}
     if step.detailed_diff:
         shown = []
         for path, difference in sorted(step.detailed_diff.items()):
-            forced = " (replaces it)" if difference.diff_kind.value.endswith("-replace") else ""
+            forced = " (replaces it)" if ahead and difference.diff_kind.value.endswith("-replace") else ""
             shown.append(_field(path, _at(old, path), _at(new, path)) + forced)
         return shown
     return [_field(path, before, after) for path, before, after in _compare("", old, new)]
@@ -53,7 +53,7 @@ def fields(step: StepEventMetadata) -> list[str]:
 
 def drift(step: StepEventMetadata) -> list[str]:
     """Return what a refresh found changed on the cluster: in our fields, else in those that others set."""
-    ours = fields(step)
+    ours = fields(step, ahead=False)
     if ours or step.op != OpType.UPDATE:
         return ours
     old = (step.old.outputs if step.old else None) or {}

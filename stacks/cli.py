@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import getpass
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +14,6 @@ from rich.console import Console
 
 from stacks import plugins, reference, session, target
 from stacks.errors import UserError
-from stacks.resume import interrupt_engines
 from stacks.runner import Runner, guarded
 from stacks.workdir import ROOT, WorkDir, aiga_home
 
@@ -43,14 +40,7 @@ def errors_line(text: str) -> None:
 
 
 def _end(command: Callable[[], Any]) -> None:
-    signal.signal(signal.SIGTERM, _terminated)
     raise typer.Exit(guarded(command, errors))
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    """Stop in order: the engine is asked to end, as Ctrl-C on a terminal does by itself."""
-    interrupt_engines()
-    raise KeyboardInterrupt
 
 
 @app.command()

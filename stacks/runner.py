@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pulumi.automation.events import OpType
@@ -227,6 +229,7 @@ class Runner:
 
 def guarded(command: Callable[[], Any], console: Console) -> int:
     """Run a command; return its exit code, its error printed as one message."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         command()
     except RunnerError as error:
@@ -236,3 +239,9 @@ def guarded(command: Callable[[], Any], console: Console) -> int:
         console.print("stopped; the same command takes it up again", markup=False)
         return 130
     return 0
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """Stop in order: the engine is asked to end, as Ctrl-C on a terminal does by itself."""
+    resume.interrupt_engines()
+    raise KeyboardInterrupt

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yaml import YAMLError
+
 from kube import yaml
 from kube.cluster import Cluster
-from kube.errors import KubeError
+from kube.errors import KubeError, one_line
 from kube.refs import Ref
 from simulator.provider.errors import ProviderError
 
@@ -76,8 +78,8 @@ def document(kubeconfig: str) -> dict[str, Any]:
         text = path.read_text()
     try:
         found = yaml.load(text)
-    except ValueError as error:
-        raise ProviderError(f"kubeconfig: {error}") from None
+    except (YAMLError, ValueError) as error:
+        raise ProviderError(f"kubeconfig: {one_line(str(error))}") from None
     if not isinstance(found, dict):
         raise ProviderError("kubeconfig: neither the path of a file nor the YAML of a kubeconfig")
     return found

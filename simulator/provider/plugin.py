@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import os
+import select
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Protocol, TypeVar
@@ -34,7 +34,7 @@ _SEVERITIES = {
     "warning": engine_pb2.WARNING,
     "error": engine_pb2.ERROR,
 }
-_ORPHANED_EVERY = 1.0
+_LOOK_MILLISECONDS = 1000
 
 Servicer = TypeVar("Servicer", bound="Base")
 Handler = Callable[[Servicer, Any, grpc.ServicerContext], Any]
@@ -135,8 +135,10 @@ def serve(servicer: Base) -> None:
 def _until_orphaned() -> None:
     """An engine that is killed leaves its plugins running; one that went on writing would be in the way of the next."""
     parent = os.getppid()
-    while os.getppid() == parent:
-        threading.Event().wait(_ORPHANED_EVERY)
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # an error is always told: the engine's end of the pipe is closed
+    while os.getppid() == parent and not output.poll(_LOOK_MILLISECONDS):
+        continue
 
 
 def _engine_screen(address: str) -> Screen:

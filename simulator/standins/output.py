@@ -60,7 +60,7 @@ def write(out: Path, crds: Path | None) -> None:
     known = definitions.Known(crds)
     for table in tables():
         path = _chart(out, table, known) if table.kind == "chart" else _manifest(out, table, known)
-        digests[table.stem] = tree_digest(path) if path.is_dir() else _sha256(path.read_bytes())
+        digests[table.stem] = tree_digest(path) if path.is_dir() else file_digest(path)
     lines = [f"{stem}: {digest}\n" for stem, digest in sorted(digests.items())]
     (out / LOCK).write_text("# Digests of the stand-ins in this folder, generated with them.\n" + "".join(lines))
 
@@ -111,11 +111,15 @@ def _include(file: str, when: str | None) -> str:
     return f"{{{{- if {expression(when)} }}}}\n{document}\n{{{{- end }}}}" if when else document
 
 
+def file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def tree_digest(path: Path) -> str:
     """One digest for a folder: over the sorted relative names and contents of its files."""
     total = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file.read_bytes())}\n".encode())
+        total.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
     return total.hexdigest()
 
 
@@ -125,7 +129,7 @@ def _inputs(crds: Path | None) -> str:
     total = hashlib.sha256()
     for base, files in ((_HERE, own), (crds, list(crds.glob("*.yaml")) if crds else [])):
         for file in sorted(files):
-            total.update(f"{file.relative_to(base or _HERE).as_posix()}\0{_sha256(file.read_bytes())}\n".encode())
+            total.update(f"{file.relative_to(base or _HERE).as_posix()}\0{file_digest(file)}\n".encode())
     return total.hexdigest()
 
 
@@ -156,7 +160,3 @@ def _write(path: Path, text: str) -> None:
 
 def _yaml(value: dict[str, Any]) -> str:
     return dump([value])
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -38,7 +38,15 @@ def plugins_of(engine: Process) -> list[Process]:
     return [process for process in _all() if process.parent == engine.pid]
 
 
+def runs(process: Process) -> bool:
+    """Whether it has not ended."""
+    return any(other.pid == process.pid for other in _all())
+
+
 def _all() -> list[Process]:
-    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = (line.split(None, 2) for line in table.splitlines())
-    return [Process(int(row[0]), int(row[1]), row[2]) for row in rows if len(row) == 3]
+    table = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = (line.split(None, 3) for line in table.splitlines())
+    ended = "Z"
+    return [Process(int(row[0]), int(row[1]), row[3]) for row in rows if len(row) == 4 and not row[2].startswith(ended)]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from pulumi.automation import OpType
 from pulumi.automation.events import EngineEvent
 
 from simulator import Running
+from tests.provider.processes import engine_of, plugins_of
 
 Program = Callable[[pulumi.ResourceOptions], None]
 PROJECT = "plugins"
@@ -47,6 +51,26 @@ class Outcome:
     def changes(self, name: str) -> dict[str, str]:
         """The changed fields of one resource."""
         return {path: kind for step in self.steps.get(name, []) for path, kind in step.changes.items()}
+
+
+class Update:
+    """An update on its way, in a thread of its own."""
+
+    def __init__(self, run: Callable[[], Outcome]) -> None:
+        self._outcomes: list[Outcome] = []
+        self._thread = threading.Thread(target=lambda: self._outcomes.append(run()), daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not come to an end yet."""
+        return self._thread.is_alive()
+
+    def outcome(self, timeout: float = 60) -> Outcome:
+        """What came of it."""
+        self._thread.join(timeout)
+        assert self._outcomes, f"the update is still running after {timeout:.0f} s"
+        return self._outcomes[0]
 
 
 class World:
@@ -91,6 +115,17 @@ class Stack:
         """Update."""
         return self._run(self._stack.up, program, provider)
 
+    @contextmanager
+    def updating(self, program: Program, **provider: Any) -> Iterator[Update]:
+        """An update that runs beside the test, and is killed when the test is done with it."""
+        update = Update(lambda: self.up(program, **provider))
+        try:
+            yield update
+        finally:
+            if update.running and (engine := engine_of("up")):
+                for process in [engine, *plugins_of(engine)]:
+                    process.send(signal.SIGKILL)
+
     def refresh(self, **options: Any) -> Outcome:
         """Read everything back."""
         return self._run(self._stack.refresh, None, {}, **options)
@@ -119,16 +154,16 @@ class Stack:
     def _run(self, operation: Any, program: Program | None, provider: dict[str, Any], **options: Any) -> Outcome:
         if program is not None:
             self._program = lambda: self._with_provider(program, provider)
-        events: list[EngineEvent] = []
-        import time
+        outcome = self._outcome(operation, options)
+        _collect()
+        return outcome
 
-        t = time.time()
+    def _outcome(self, operation: Any, options: dict[str, Any]) -> Outcome:
+        events: list[EngineEvent] = []
         try:
             operation(on_event=events.append, color="never", **options)
         except auto.CommandError as error:
-            _collect()
             return Outcome(False, _messages(events) + str(error), _steps(events, operation.__name__))
-        print(operation.__name__, round(time.time() - t, 1), flush=True)
         return Outcome(True, _messages(events), _steps(events, operation.__name__))
 
     def _with_provider(self, program: Program, provider: dict[str, Any]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -12,8 +10,8 @@ import pytest
 
 from kube.cluster import Cluster
 from simulator.testing import eventually
-from tests.provider.processes import Process, engine_of, plugins_of
-from tests.provider.provider_world import Outcome, Program, Stack
+from tests.provider.processes import Process, engine_of, plugins_of, runs
+from tests.provider.provider_world import Program, Stack
 
 pytestmark = pytest.mark.engine
 
@@ -46,21 +44,22 @@ def program(namespace: str, name: str, *, fits: bool) -> Program:
 
 def killed_while_waiting(stack: Stack, cluster: Cluster, namespace: str, name: str, victims: str) -> list[Process]:
     """Run an update until it waits, then kill; returns what was killed."""
-    outcome: list[Outcome] = []
-    update = threading.Thread(target=lambda: outcome.append(stack.up(program(namespace, name, fits=False))))
-    update.start()
+    with stack.updating(program(namespace, name, fits=False)) as update:
+        engine = waiting_engine(cluster, namespace, name)
+        plugins = [process for process in plugins_of(engine) if "kubernetes" in process.command]
+        assert plugins, "the kubernetes plugin is a child of the engine"
+        targets = plugins if victims == "plugin" else [engine, *plugins]
+        for process in targets:
+            process.send(signal.SIGKILL)
+        assert not update.outcome().ok
+    return targets
+
+
+def waiting_engine(cluster: Cluster, namespace: str, name: str) -> Process:
+    """The engine, once everything is made and one thing waited for."""
     eventually(lambda: cluster.list("apps/v1", "Deployment", namespace, f"of={name}"), "the Deployment", timeout=40)
     eventually(lambda: len(cluster.list("v1", "ConfigMap", namespace, f"of={name}")) == MAPS, "the rest", timeout=20)
-    engine = eventually(lambda: engine_of("up"), "the engine")
-    plugins = [process for process in plugins_of(engine) if "kubernetes" in process.command]
-    assert plugins, "the kubernetes plugin is a child of the engine"
-    targets = plugins if victims == "plugin" else [engine, *plugins]
-    for process in targets:
-        process.send(signal.SIGKILL)
-    update.join(60)
-    assert outcome, "the update ends"
-    assert not outcome[0].ok
-    return targets
+    return eventually(lambda: engine_of("up"), "the engine")
 
 
 @pytest.mark.parametrize("victims", ["plugin", "engine and plugin"])
@@ -69,7 +68,7 @@ def test_an_update_that_was_killed_is_carried_on(
 ) -> None:
     name = f"killed-{victims.partition(' ')[0]}"
     for process in killed_while_waiting(stack, cluster, namespace, name, victims):
-        eventually(lambda process=process: not _runs(process.pid), f"the end of {process.command}")
+        eventually(lambda process=process: not runs(process), f"the end of {process.command}")
     if victims != "plugin":
         locked = stack.up(program(namespace, name, fits=True))
         assert not locked.ok
@@ -97,20 +96,9 @@ def test_an_update_that_was_killed_is_carried_on(
 def test_a_plugin_ends_with_its_engine(stack: Stack, cluster: Cluster, namespace: str, plugins: str) -> None:
     if plugins == "official":
         pytest.skip("the official plugin goes on by itself; the runner looks for it before it resumes")
-    outcome: list[Outcome] = []
-    update = threading.Thread(target=lambda: outcome.append(stack.up(program(namespace, "orphan", fits=False))))
-    update.start()
-    eventually(lambda: cluster.list("apps/v1", "Deployment", namespace, "of=orphan"), "the Deployment", timeout=40)
-    engine = eventually(lambda: engine_of("up"), "the engine")
-    left = plugins_of(engine)
-    engine.send(signal.SIGKILL)
-    update.join(60)
-    eventually(lambda: not any(_runs(process.pid) for process in left), "the end of the plugins", timeout=10)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    with stack.updating(program(namespace, "orphan", fits=False)) as update:
+        engine = waiting_engine(cluster, namespace, "orphan")
+        left = plugins_of(engine)
+        engine.send(signal.SIGKILL)
+        update.outcome()
+    eventually(lambda: not any(runs(process) for process in left), "the end of the plugins", timeout=10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from typing import Any
 
@@ -15,7 +14,7 @@ from kube.cluster import Cluster
 from kube.refs import Ref
 from simulator.testing import eventually
 from tests.provider.processes import engine_of
-from tests.provider.provider_world import Outcome, Program, Stack
+from tests.provider.provider_world import Program, Stack
 
 pytestmark = pytest.mark.engine
 
@@ -150,17 +149,14 @@ def test_a_kind_and_its_object_in_one_program_wait_for_what_the_annotation_says(
     wanted = {"pulumi.com/waitFor": '["condition=Ready", "jsonpath={.status.phase}=Done"]'}
     assert stack.preview(gadget(wanted)).ok, "a preview does without the kind"
     ref = Ref("try.aiga.dev/v1", "Gadget", None, "gadget")
-    outcome: list[Outcome] = []
-    update = threading.Thread(target=lambda: outcome.append(stack.up(gadget(wanted))))
-    update.start()
-    eventually(lambda: cluster.get(ref), "the object", timeout=30)
-    cluster.patch_status(ref, {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Busy"})
-    time.sleep(1)
-    assert not outcome, "one of two conditions is not enough"
-    cluster.patch_status(ref, {"phase": "Done"})
-    update.join(30)
-    assert outcome, "the second condition ends the waiting"
-    assert outcome[0].ok, outcome[0].text
+    with stack.updating(gadget(wanted)) as update:
+        eventually(lambda: cluster.get(ref), "the object", timeout=30)
+        cluster.patch_status(ref, {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Busy"})
+        time.sleep(1)
+        assert update.running, "one of two conditions is not enough"
+        cluster.patch_status(ref, {"phase": "Done"})
+        outcome = update.outcome(30)
+    assert outcome.ok, outcome.text
     assert stack.state()["gadget"]["outputs"]["status"]["phase"] == "Done"
     assert stack.up(gadget(wanted)).steps == {}
     gone = stack.destroy()
@@ -189,18 +185,13 @@ def test_a_deletion_that_hangs_names_the_finalizer(stack: Stack, cluster: Cluste
     assert cluster.get(ref) is None
 
 
-def test_an_interrupt_ends_the_waiting(stack: Stack, namespace: str) -> None:
-    outcome: list[Outcome] = []
-    program = workload(namespace, "interrupted", fits=False, seconds=300)
-    update = threading.Thread(target=lambda: outcome.append(stack.up(program)))
-    update.start()
-    engine = eventually(lambda: engine_of("up"), "the engine", timeout=20)
-    eventually(lambda: "interrupted" in stack.text(), "the create to begin", timeout=30)
-    time.sleep(1)
-    began = time.monotonic()
-    engine.send(signal.SIGINT)
-    update.join(30)
-    assert outcome, "the engine stops"
-    assert not outcome[0].ok
-    assert time.monotonic() - began < 15
+def test_an_interrupt_ends_the_waiting(stack: Stack, cluster: Cluster, namespace: str) -> None:
+    with stack.updating(workload(namespace, "interrupted", fits=False, seconds=300)) as update:
+        engine = eventually(lambda: engine_of("up"), "the engine", timeout=20)
+        eventually(lambda: cluster.get(Ref("apps/v1", "Deployment", namespace, "interrupted")), "it", timeout=30)
+        time.sleep(1)
+        began = time.monotonic()
+        engine.send(signal.SIGINT)
+        assert not update.outcome(30).ok
+    assert time.monotonic() - began < 15, "nobody waits on"
     assert stack.state()["interrupted"]["initErrors"], "what was made is in the state"

@@ -12,6 +12,7 @@ from stacks import resume
 from tests.stacks.runner_world import World
 
 pytestmark = pytest.mark.engine
+ALL = {"cm-0", "cm-1", "cm-2", "cm-3", "last"}
 EDITED = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -23,7 +24,6 @@ STRAY = {
     "kind": "ConfigMap",
     "metadata": {"name": "stray", "namespace": "default", "labels": {"aiga.dev/stack": "sim"}},
 }
-ALL = {"cm-0", "cm-1", "cm-2", "cm-3", "last"}
 
 
 @pytest.fixture
@@ -39,31 +39,35 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_a_stack_s_life(world: World) -> None:
-    printed = world.run("up")
+    committed = world.project.joinpath("Pulumi.sim.yaml").read_text()
+    printed = world.run("up", WORLD_PROTECT="1")
     assert "cluster: simulator" in printed
-    assert "plugins" in printed, "which plugins served is said"
+    assert "engine: " in printed, "which plugins served is said"
     assert "passphrase: made in" in printed
     assert "https://world.example" in printed
     assert "world/s: k" in printed
     assert "s3cr3t" not in printed
     assert "bytes)" in printed
     assert world.names() == ALL
-    assert world.project.joinpath("Pulumi.sim.yaml").read_text().count("aiga:") == 2, "the committed file was rewritten"
+    assert world.project.joinpath("Pulumi.sim.yaml").read_text() == committed
 
+    printed = world.run("down", code=2)
+    assert "  ConfigMap last\n" in printed, "what is protected is listed"
+    assert world.names() == ALL, "and nothing of the stack is taken down"
+
+    world.run("up")
     printed = world.run("up")
     assert "no change" in printed
     assert "passphrase" not in printed
 
     printed = world.run("preview", "domain=other.example")
     assert printed.count('data.domain: "aiga.localhost" => "other.example"') == 4
-    assert "no change" in world.run("up"), "a preview changes nothing"
 
     world.cluster.apply(EDITED, manager="someone", force=True)
     printed = world.run("refresh")
     assert 'drifted: ConfigMap last\n    data.a: "b" => "edited"\n' in printed
-    assert "1 drifted" in printed
-    world.run("up")
-    assert "no drifted" in world.run("refresh")
+    assert "1 drifted (`make up` repairs)" in printed
+    assert "no change" not in world.run("up")
 
     world.cluster.create(STRAY, manager="test")
     printed = world.run("down")
@@ -80,52 +84,51 @@ def test_an_unknown_key_stops_before_anything_is_made(world: World) -> None:
     assert not world.work.folder.exists()
 
 
-def test_a_failed_resource_is_one_line_and_the_next_up_goes_on(world: World) -> None:
+def test_after_a_failure_and_on_a_new_simulator_up_goes_on(world: World) -> None:
     printed = world.run("up", code=1, WORLD_FAIL="1")
     assert "Slow slow: Deployment/world/slow: image not found (correct the tag)" in printed.splitlines()
     assert "update failed" not in printed
     assert "resuming" not in world.run("up"), "a failure is not a kill"
     assert world.names() == ALL
-
-
-def test_protected_resources_are_listed_and_kept(world: World) -> None:
-    world.run("up", WORLD_PROTECT="1")
-    printed = world.run("down", code=2)
-    assert "  ConfigMap last\n" in printed
-    assert "aiga:protect" in printed
+    simulation.down(world.work.folder, progress=lambda _: None)
+    assert "the simulator is a new one" in world.run("up")
     assert world.names() == ALL
-    world.run("up")
-    world.run("down")
 
 
-@pytest.mark.parametrize("victims", ["engine", "runner", "all"])
-def test_a_killed_up_is_taken_up_by_the_next(world: World, victims: str) -> None:
-    child = world.start("up", WORLD_SLEEP="45")
+@pytest.mark.parametrize("plugins_too", [False, True], ids=["engine", "engine-and-plugins"])
+def test_a_killed_up_is_taken_up_by_the_next(world: World, plugins_too: bool) -> None:
+    child = world.start("up", WORLD_SLEEP="90")
     world.await_pending()
-    engines = world.engines()
-    assert len(engines) == 1
-    if victims != "runner":
-        world.kill(*engines, *(resume.leftovers(world.work) if victims == "all" else []))
-    if victims != "engine":
-        world.kill(child.pid)
+    (engine,) = world.engines()
+    world.kill(engine, *(resume.leftovers(world.work) if plugins_too else []))
     printed, _ = child.communicate(timeout=60)
-    if victims == "engine":
-        assert child.returncode == 1
-        assert f"its engine, process {engines[0]}, was killed (the same command resumes)" in printed
+    assert child.returncode == 1
+    assert f"its engine, process {engine}, was killed (the same command resumes)" in printed
     printed = world.run("up")
     assert "resuming: " in printed
     assert world.names() == ALL
-    assert "no change" in world.run("up"), "the recovery's own settings are taken back"
     assert resume.leftovers(world.work) == []
+    assert "no change" in world.run("up"), "the recovery's own settings are taken back"
 
 
-def test_a_killed_up_can_be_taken_down(world: World) -> None:
-    child = world.start("up", WORLD_SLEEP="45")
+def test_a_living_command_is_left_alone_and_a_killed_runner_is_not_waited_for(world: World) -> None:
+    child = world.start("up", WORLD_SLEEP="90")
     world.await_pending()
-    world.kill(child.pid, *world.engines())
-    printed = world.run("down")
-    assert "resuming: " in printed
-    assert "gone" in printed
+    printed = world.run("up", code=2)
+    assert f"process {child.pid} is at work on it (wait until it ends)" in printed
+    world.kill(child.pid)
+    assert "resuming: " in world.run("up")
+    assert world.names() == ALL
+
+
+def test_a_stopped_up_ends_in_order_and_can_be_taken_down(world: World) -> None:
+    child = world.start("up", WORLD_SLEEP="90")
+    world.await_pending()
+    child.terminate()  # as a CI job is stopped: the runner alone is told
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert world.engines() == []
+    assert "gone" in world.run("down")
     assert not world.work.state().get("resources")
 
 
@@ -134,34 +137,5 @@ def test_a_killed_down_is_taken_up_by_the_next(world: World) -> None:
     child = world.start("down")
     world.await_pending()
     world.kill(child.pid, *world.engines())
-    printed = world.run("down")
+    assert "gone" in world.run("down")
     assert not world.work.state().get("resources")
-    assert "gone" in printed
-
-
-def test_a_living_command_is_left_alone(world: World) -> None:
-    child = world.start("up", WORLD_SLEEP="12")
-    world.await_pending()
-    printed = world.run("up", code=2)
-    assert f"process {child.pid} is at work on it (wait until it ends)" in printed
-    printed, _ = child.communicate(timeout=120)
-    assert child.returncode == 0, printed
-
-
-def test_a_new_simulator_starts_afresh(world: World) -> None:
-    world.run("up")
-    simulation.down(world.work.folder, progress=lambda _: None)
-    printed = world.run("up")
-    assert "the simulator is a new one" in printed
-    assert world.names() == ALL
-
-
-def test_an_interrupted_command_ends_in_order(world: World) -> None:
-    child = world.start("up", WORLD_SLEEP="30")
-    world.await_pending()
-    # As a CI job is stopped: the runner alone is told.
-    child.terminate()
-    child.communicate(timeout=60)
-    assert world.engines() == []
-    world.run("up")
-    assert world.names() == ALL
