@@ -42,10 +42,12 @@ _MARK = " ("
 _SHORT = 16  # characters of a digest of live fields: they detect changes, nobody forges them
 
 
-class Refused(Exception):
+class ObjectsError(Exception):
     """The one line that `pulumi up` prints."""
 
-    __module__ = "builtins"  # the engine prints the class with its module in front of the message
+    # The engine prints the name of the class, with its module, in front of the message.
+    __module__ = "builtins"
+    __qualname__ = "Objects"
 
 
 class Objects(Resource, module="aiga", name="Objects"):
@@ -73,7 +75,9 @@ class Objects(Resource, module="aiga", name="Objects"):
         """
         stack = pulumi.get_stack()
         if not valid_stack(stack):
-            raise pulumi.RunError(f"stack {stack!r}: its name is put on every object as a label, so at most 63 letters")
+            raise pulumi.RunError(
+                f"stack {stack!r}: its name becomes a label, so it has at most 63 letters, digits, - _ ."
+            )
         bodies = _bodies(name, objects, stack)
         self.count = len(bodies)
         inputs = {"objects": write_bodies(bodies), "stack": stack, "timeout": timeout, "force": force}
@@ -150,7 +154,7 @@ def _one_line(method: Method) -> Method:
         try:
             return method(*args, **kwargs)
         except (KubeError, OSError) as error:
-            raise Refused(str(error)) from None
+            raise ObjectsError(str(error)) from None
 
     return guarded  # type: ignore[return-value]
 
@@ -200,8 +204,7 @@ class ObjectsProvider(ResourceProvider):
     @_one_line
     def read(self, id_: str, props: Props) -> ReadResult:
         """Mark each object that is not as it was applied; the next `up` applies it again."""
-        bundle, identity = self._bundle(id_, props, props)
-        found = bundle.drift(_live(props))
+        found = self._bundle(id_, props, props)[0].drift(_live(props))
         names = {key: name.partition(_MARK)[0] for key, name in props["objects"].items()}
         marked = {key: f"{name}{_MARK}{found[key]})" if key in found else name for key, name in names.items()}
         inputs = {key: props[key] for key in ("stack", "timeout", "force")} | {"objects": marked}
@@ -210,16 +213,15 @@ class ObjectsProvider(ResourceProvider):
     @_one_line
     def delete(self, id_: str, props: Props) -> None:
         """Return when all are gone."""
-        bundle, _ = self._bundle(id_, props, props)
-        bundle.delete(props["objects"])
+        self._bundle(id_, props, props)[0].delete(props["objects"])
 
     def _bundle(self, holder: str, props: Props, state: Props | None = None) -> tuple[Bundle, str]:
         cluster, identity = self._cluster()
         if state and state.get("cluster") != identity:
             raise Invalid(
-                f"these objects are on the cluster with id {state.get('cluster')}, but {cluster.server} (aiga:kubeconfig, "
-                f"aiga:context) has id {identity}: nothing was touched; point the stack back at the first, or, if that "
-                "one is gone for good, drop the resource with `pulumi state delete`"
+                f"these objects are on the cluster with id {state.get('cluster')}, but {cluster.server} "
+                f"(aiga:kubeconfig, aiga:context) has id {identity}: nothing was touched; point the stack back at the "
+                "first, or, if that one is gone for good, drop the resource with `pulumi state delete`"
             )
         timeout = float(props["timeout"])
         return Bundle(cluster, stack=props["stack"], holder=holder, timeout=timeout, patience=self._patience), identity

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from stacks.progress import Board
 
@@ -24,7 +24,8 @@ def services(console: Console, outputs: Mapping[str, Any]) -> None:
     """Print the stack's outputs: the table of services, then what is left of them."""
     rows = outputs.get("services")
     if isinstance(rows, Mapping):
-        table = Table("service", "namespace", "URL", "credential is kept in", title_justify="left", box=None)
+        headings = ("service", "namespace", "URL", "credential is kept in")
+        table = Table(*(Column(heading, overflow="fold") for heading in headings), box=None)
         for name, row in rows.items():
             table.add_row(str(name), *(str(row.get(key) or "-") for key in ("namespace", "url", "credential")))
         console.print(table)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yaml import YAMLError
-
 from kube import yaml
 from kube.cluster import Cluster
 from kube.errors import KubeError, one_line
@@ -78,7 +76,7 @@ def document(kubeconfig: str) -> dict[str, Any]:
         text = path.read_text()
     try:
         found = yaml.load(text)
-    except (YAMLError, ValueError) as error:
+    except (yaml.Error, ValueError) as error:
         raise ProviderError(f"kubeconfig: {one_line(str(error))}") from None
     if not isinstance(found, dict):
         raise ProviderError("kubeconfig: neither the path of a file nor the YAML of a kubeconfig")

@@ -130,6 +130,7 @@ def serve(servicer: Base) -> None:
     server.start()
     print(port, flush=True)
     _until_orphaned()
+    os._exit(0)  # whatever is under way
 
 
 def _until_orphaned() -> None:

@@ -81,7 +81,7 @@ def _marks(table: Table, group: Mapping[str, Any], labels: Mapping[str, str], sc
 
 
 def _open(name: str, facts: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition that takes any content: kind, versions (the stored one with a star), then what is unusual."""
+    """A definition out of its kind, its versions (`*` the stored one, `!` one without status) and what is unusual."""
     kind, versions, *flags = facts.split()
     plural, _, group = name.partition(".")
     short = [flag.removeprefix("short=") for flag in flags if flag.startswith("short=")]
@@ -95,15 +95,15 @@ def _open(name: str, facts: str, schema: Mapping[str, Any]) -> dict[str, Any]:
             **({"shortNames": short[0].split(",")} if short else {}),
         },
         "scope": "Cluster" if "cluster" in flags else "Namespaced",
-        "versions": [_version(version, schema, status="stateless" not in flags) for version in versions.split(",")],
+        "versions": [_version(version, schema) for version in versions.split(",")],
     }
 
 
-def _version(version: str, schema: Mapping[str, Any], *, status: bool) -> dict[str, Any]:
+def _version(version: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "name": version.rstrip("*"),
+        "name": version.rstrip("*!"),
         "served": True,
-        "storage": version.endswith("*"),
+        "storage": "*" in version,
         "schema": {"openAPIV3Schema": schema},
-        **({"subresources": {"status": {}}} if status else {}),
+        **({} if "!" in version else {"subresources": {"status": {}}}),
     }

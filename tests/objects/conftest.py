@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,10 +66,11 @@ def stacks(home: Path, kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 @pytest.fixture
-def world(stacks: Callable[[], auto.Stack], cluster: Cluster) -> Iterator[World]:
+def world(stacks: Callable[[], auto.Stack], cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     stack = stacks()
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": stack.name}}
     cluster.apply(space, manager="test")
+    monkeypatch.setattr(logging.getLogger("grpc._server"), "disabled", True)  # its records would keep failed runs alive
     yield World(stack, cluster, stack.name)
     cluster.delete(Ref.of(space))
-    gc.collect()  # coroutines of a killed run, cleared later, break a compile() that happens to be under way
+    gc.collect()  # what a failed run leaves, cleared later, breaks a compile() that happens to be under way

@@ -93,7 +93,7 @@ def failure(error: pulumi.RunError | auto.CommandError) -> str:
     """The lines about our resource that a person sees, without those of the engine."""
     text = str(error)
     lines = [line.strip() for line in text.splitlines()]
-    return "\n".join(line for line in lines if line.startswith(("error:", "Refused:")) or "Traceback" in line)
+    return "\n".join(line for line in lines if line.startswith(("error:", "Objects:")) or "Traceback" in line)
 
 
 def kill(mark: str, names: Sequence[str]) -> list[int]:

@@ -31,7 +31,7 @@ def kubeconfig(sim: Running, folder: Path, *, context: str, server: str | None =
     if server:
         config["clusters"][0]["cluster"]["server"] = server
     path = folder / "kubeconfig"
-    path.write_text(yaml.dump(config))
+    path.write_text(yaml.dump([config]))
     return path
 
 

@@ -62,7 +62,7 @@ def waiting_engine(cluster: Cluster, namespace: str, name: str) -> Process:
     return eventually(lambda: engine_of("up"), "the engine")
 
 
-@pytest.mark.parametrize("victims", ["plugin", "engine and plugin"])
+@pytest.mark.parametrize("victims", ["plugin", "both"])
 def test_an_update_that_was_killed_is_carried_on(
     stack: Stack, cluster: Cluster, namespace: str, victims: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

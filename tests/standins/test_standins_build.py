@@ -115,5 +115,7 @@ def test_a_digest_changes_with_any_file(tmp_path: Path) -> None:
 
 def test_every_upstream_entry_has_a_standin_of_its_version(standins: Path) -> None:
     upstream = yaml.safe_load((ROOT / "components" / "upstream.lock.yaml").read_text())
-    entries = {f"{name}-{entry['version']}" for part in ("charts", "manifests") for name, entry in upstream[part].items()}
+    entries = {
+        f"{name}-{entry['version']}" for part in ("charts", "manifests") for name, entry in upstream[part].items()
+    }
     assert entries == set(yaml.safe_load((standins / LOCK).read_text()))

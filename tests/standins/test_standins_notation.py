@@ -21,7 +21,10 @@ def chart(tmp_path: Path) -> Any:
 
     def rendered(data: dict[str, Any], values: dict[str, Any], **entry: Any) -> list[dict[str, Any]]:
         table = Table(
-            name="small", version="1.0.0", release="spaces/mine", objects=[{"kind": "ConfigMap", "name": "it", "data": data, **entry}]
+            name="small",
+            version="1.0.0",
+            release="spaces/mine",
+            objects=[{"kind": "ConfigMap", "name": "it", "data": data, **entry}],
         )
         root = tmp_path / "charts" / "small-1.0.0"
         (root / "templates").mkdir(parents=True, exist_ok=True)
@@ -86,7 +89,7 @@ def test_an_object_is_left_out_when_its_condition_fails(chart: Any) -> None:
     ("source", "go"),
     [
         ("a.b", "(($.Values.a).b)"),
-        ("a-b.c", '((get ($.Values | default dict) "a-b").c)'),
+        ("a-b.c", '(((get ($.Values | default dict) "a-b")).c)'),
         ("@release", "$.Release.Name"),
         ("= len .x", "(len .x)"),
         ("a | int", "(($.Values.a) | int)"),

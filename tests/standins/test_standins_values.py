@@ -64,10 +64,18 @@ SWITCHES = [
         "-ServiceMonitor/argo-events/argo-events-controller-manager",
     ),
     ("seldon-core-operator", {"managerCreateResources": True}, "-ConfigMap/seldon-system/seldon-config"),
-    ("kube-prometheus-stack", {"crds": {"enabled": True}}, "CustomResourceDefinition/-/prometheuses.monitoring.coreos.com"),
+    (
+        "kube-prometheus-stack",
+        {"crds": {"enabled": True}},
+        "CustomResourceDefinition/-/prometheuses.monitoring.coreos.com",
+    ),
     ("kube-prometheus-stack", {"kubeProxy": {"enabled": True}}, "Service/kube-system/kps-kube-proxy"),
     ("kube-prometheus-stack", {"alertmanager": {"enabled": False}}, "-Alertmanager/monitoring/kps"),
-    ("rustfs", {"pdb": {"create": True}, "mode": {"distributed": {"enabled": True}}}, "PodDisruptionBudget/storage/rustfs"),
+    (
+        "rustfs",
+        {"pdb": {"create": True}, "mode": {"distributed": {"enabled": True}}},
+        "PodDisruptionBudget/storage/rustfs",
+    ),
     ("seaweedfs", {"global": {"seaweedfs": {"createClusterRole": True}}}, "ClusterRole/-/seaweedfs-rw-cr"),
     ("minio", {"mode": "distributed"}, "-Deployment/-/minio"),
     ("sealed-secrets", {"networkPolicy": {"enabled": True}}, "NetworkPolicy/kube-system/sealed-secrets-controller"),
@@ -85,12 +93,16 @@ def test_a_value_shows_in_the_object(
     name: str, values: dict[str, Any], key: str, path: tuple[Any, ...], expected: Any, rendered: Rendered
 ) -> None:
     before = rendered(name).get(key)
-    assert before is None or at(before, path) != expected, "the value would show without being set: the test proves nothing"
+    assert before is None or at(before, path) != expected, (
+        "the value would show without being set: the test proves nothing"
+    )
     assert at(rendered(name, more=values)[key], path) == expected
 
 
 @pytest.mark.parametrize(("name", "values", "change"), SWITCHES)
-def test_a_switch_brings_or_removes_an_object(name: str, values: dict[str, Any], change: str, rendered: Rendered) -> None:
+def test_a_switch_brings_or_removes_an_object(
+    name: str, values: dict[str, Any], change: str, rendered: Rendered
+) -> None:
     key, added = change.removeprefix("-"), not change.startswith("-")
     assert (key in rendered(name)) is not added, "the switch is where it would be put: the test proves nothing"
     assert (key in rendered(name, more=values)) is added
@@ -115,7 +127,9 @@ def test_seldon_with_cert_manager_has_its_webhook_service_and_issuer(rendered: R
         "Service/seldon-system/seldon-webhook-service",
         "ValidatingWebhookConfiguration/-/seldon-validating-webhook-configuration-seldon-system",
     } <= set(ours)
-    (webhook,) = ours["ValidatingWebhookConfiguration/-/seldon-validating-webhook-configuration-seldon-system"]["webhooks"]
+    (webhook,) = ours["ValidatingWebhookConfiguration/-/seldon-validating-webhook-configuration-seldon-system"][
+        "webhooks"
+    ]
     assert webhook["failurePolicy"] == "Fail"
     assert "Secret/seldon-system/seldon-webhook-server-cert" not in ours, "cert-manager would make it"
 

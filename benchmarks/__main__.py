@@ -1,0 +1,7 @@
+"""`make bench`: every benchmark, one after the other."""
+
+from benchmarks import objects, platform
+
+if __name__ == "__main__":
+    platform.main()
+    objects.main()
