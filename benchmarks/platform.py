@@ -95,10 +95,11 @@ def _theirs(folder: Path) -> dict[str, float]:
         for kind in WORKLOADS:
             run("rollout", "status", kind, "--all-namespaces", "--timeout=300s", accepted=(0, 1))
 
+    forwards = [word for file in files for word in ("-f", str(file))]
     backwards = [word for file in reversed(files) for word in ("-f", str(file))]
     times = {"up": timed(apply)}
     times["nothing to do"] = timed(
-        lambda: [run("diff", "--server-side", "--force-conflicts", "-f", str(f), accepted=(0, 1)) for f in files]
+        lambda: run("diff", "--server-side", "--force-conflicts", *forwards, accepted=(0, 1))
     )
     times["destroy"] = timed(lambda: run("delete", "--wait", "--ignore-not-found", *backwards))
     simulation.down(folder / "sim", progress=lambda _: None)

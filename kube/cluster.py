@@ -138,6 +138,7 @@ class Cluster:
         kind: str,
         since: str,
         namespace: str | None = None,
+        *,
         label_selector: str | None = None,
         timeout: float = 300,
     ) -> Iterator[tuple[str, Object]]:

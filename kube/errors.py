@@ -90,24 +90,27 @@ def from_response(status: int, body: bytes, subject: str) -> KubeError:
     """Turn an HTTP answer of 400 and above into the error that says what happened to `subject`."""
     answer = _status(body)
     message = one_line(str(answer.get("message") or body.decode(errors="replace") or f"HTTP {status}"))
-    reason = str(answer.get("reason", ""))
-    if status == 404:
-        return _missing(answer, message, subject)
-    if status == 409:
-        return _conflict(answer, message, subject)
-    if status == 410:
-        return Expired(f"{subject}: {message}")
-    if status == 401:
-        return Invalid(f"{subject}: the API server does not accept the credentials of this kubeconfig ({message})")
+    special = {401: _unauthorized, 404: _missing, 409: _conflict, 410: _expired}
+    if status in special:
+        return special[status](answer, message, subject)
     if any(words in message for words in _WEBHOOK) and status >= 500:
         return WebhookDown(f"{subject}: {message}")
-    if _terminating(answer):
-        return Busy(f"{subject}: {message}")
     if status in (429, 502, 503, 504) or (status >= 500 and any(words in message for words in _BUSY)):
         return Busy(f"{subject}: the API server is busy: {message}")
+    if _terminating(answer):
+        return Busy(f"{subject}: {message}")
+    reason = str(answer.get("reason", ""))
     if status < 500 or any(words in message for words in _SCHEMA):
         return Invalid(f"{subject}: {_verdict(reason, status)}: {message}")
     return KubeError(f"{subject}: the API server failed with {status} {reason}: {message}")
+
+
+def _unauthorized(_: Mapping[str, Any], message: str, subject: str) -> KubeError:
+    return Invalid(f"{subject}: the API server does not accept the credentials of this kubeconfig ({message})")
+
+
+def _expired(_: Mapping[str, Any], message: str, subject: str) -> KubeError:
+    return Expired(f"{subject}: {message}")
 
 
 def _status(body: bytes) -> Mapping[str, Any]:

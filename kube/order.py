@@ -10,11 +10,8 @@ _WAVES = {
     "Namespace": NAMESPACES,
     "CustomResourceDefinition": DEFINITIONS,
     "Service": SERVICES,
-    **dict.fromkeys(
-        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob")
-        + ("PodDisruptionBudget", "HorizontalPodAutoscaler", "Ingress"),
-        WORKLOADS,
-    ),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"), WORKLOADS),
+    **dict.fromkeys(("Pod", "Job", "CronJob", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Ingress"), WORKLOADS),
     **dict.fromkeys(("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"), WEBHOOKS),
 }
 

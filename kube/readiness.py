@@ -160,7 +160,7 @@ def _when(obj: Object, condition: str, status: str) -> str | None:
 
 def _reason(obj: Object) -> str:
     for found in _conditions(obj):
-        if found.get("status") == "False" and found.get("message") or found.get("type") == "ReplicaFailure":
+        if found.get("message") and (found.get("status") == "False" or found.get("type") == "ReplicaFailure"):
             return f" ({found.get('message')})"
     return ""
 

@@ -83,7 +83,7 @@ class Transport:
         finally:
             response.close()
 
-    def _request(
+    def _request(  # noqa: PLR0917 - every part of a request, for the two above and the simulator's watch
         self,
         method: str,
         path: str,

@@ -12,7 +12,7 @@ import yaml
 class _Loader(yaml.CSafeLoader):
     """libyaml's parser with the scalars of Kubernetes: `=` and dates are text, `1:30` is no number, `1e3` is."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as the base class declares it
         first: [rule for rule in rules if not rule[0].endswith((":timestamp", ":int", ":float"))]
         for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }

@@ -33,6 +33,8 @@ class Resources:
         if name in BY_CRD and self._uids.get(name) != uid:
             self._uids[name] = uid
             self._watches[name] = self._take_up(BY_CRD[name], uid)
+        elif name in self._watches:
+            self._watches[name].nudge()  # perhaps it is served now
         generation = crd["metadata"].get("generation", 1)
         if self._generations.get(name) != generation and "f:webhook" in str(crd["metadata"].get("managedFields")):
             self._bundles.crd(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,7 +18,8 @@ Key = tuple[str, str]
 
 MANAGER = "aiga-simulator"
 _WATCH_SECONDS = 300
-_AGAIN_AFTER = 0.25
+_AGAIN_AFTER = 0.1
+_AGAIN_AT_MOST = 2.0
 _RETRY_AFTER = 0.5
 log = logging.getLogger("simulator")
 
@@ -87,16 +87,25 @@ class Watch:
         self._wanted = wanted
         self._lock = threading.RLock()
         self._waiting: set[Key] = set()
+        self._nudged = threading.Event()
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
+    def nudge(self) -> None:
+        """Try now, if it is waiting for the server or for its kind to be served."""
+        self._nudged.set()
+
     def _run(self) -> None:
+        pause = _AGAIN_AFTER
         while self._wanted():
+            self._nudged.clear()
             try:
                 path = self._locate()
-                self._follow(path, self._list(path))
+                since = self._list(path)
+                pause = _AGAIN_AFTER
+                self._follow(path, since)
             except KubeError as error:
                 log.debug("%s", error)
-                time.sleep(_AGAIN_AFTER)
+                pause = _AGAIN_AFTER if self._nudged.wait(pause) else min(2 * pause, _AGAIN_AT_MOST)
         for obj in list(self.objects.values()):
             self._forget(obj)
 

@@ -108,13 +108,15 @@ def _environment(stack: str) -> None:
     served = plugins.provide(
         executables["pulumi"], work.folder.parent, errors_line, simulated=decided.cluster.simulated
     )
+    session.on_path(executables.values())
     variables = session.environment(work, executables["pulumi"], served)
+    variables["PULUMI_STACK"] = stack
     known = target.recorded(work)
     if known:
         variables["KUBECONFIG"] = str(known[0])
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo(f"# then: cd {shlex.quote(str(work.folder))} && pulumi preview --stack {stack}")
+    typer.echo(f"# then: cd {shlex.quote(str(work.folder))} && pulumi preview")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -74,8 +75,21 @@ class Engine:
         """Return the stack's outputs, secrets hidden."""
         return {key: "[secret]" if item.secret else item.value for key, item in self._stack.outputs().items()}
 
+    def set_secret(self, key: str, value: str) -> None:
+        """Encrypt a value into the stack file; it goes by standard input, not where `ps` shows it."""
+        command = [str(self.pulumi), "config", "set", "--stack", self.work.stack, "--secret", "--path", key]
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run(
+            command, input=value, cwd=self.work.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise EngineError(f"{key}: {done.stderr.strip()}")
+
     def forget(self) -> None:
         """Drop the stack's state and leave what it described where it is."""
+        resume.end_leftovers(self.work)
+        if resume.locks(self.work):
+            self.cancel()
         self._stack.workspace.remove_stack(self.work.stack, force=True, preserve_config=True)
         self._stack = self._selected()
 

@@ -62,7 +62,8 @@ def record(config: Mapping[str, str], stack_name: str, program: Path = PROGRAM) 
 def _run(program: Path) -> None:
     runpy.run_path(str(program), run_name="__main__")
     root = settings.get_root_resource()
-    root.register_outputs(root.outputs)
+    if isinstance(root, stack.Stack):
+        root.register_outputs(root.outputs)
 
 
 class _Mocks(pulumi.runtime.Mocks):
@@ -80,7 +81,7 @@ class _Monitor(mocks.MockMonitor):
         self._recording = recording
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the SDK's name
-        response = super().RegisterResource(request)
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         inputs, secrets = _read(request.object)
         self._recording.resources.append(
             Registered(
@@ -100,7 +101,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  the SDK's name
         if "pulumi:pulumi:Stack" in request.urn:
             self._recording.outputs = _read(request.outputs)[0]
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def _read(struct: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[str]]:

@@ -124,23 +124,24 @@ class Runner:
         return board
 
     def forget(self) -> None:
-        """Drop the state of a stack whose cluster is gone."""
-        with self._opened("forget", create=False, same=False) as opened:
-            opened.engine.forget()
-            self.work.record.unlink(missing_ok=True)
+        """Drop the state of a stack whose cluster is gone, or out of reach for good."""
+        with self.work.alone():
+            resume.refuse_living(self.work, self.say)
+            session.offline(self.work, self.console, self.say).forget()
+            for trace in (self.work.record, self.work.interrupted):
+                trace.unlink(missing_ok=True)
         self.say(f"stack {self.work.stack}: its state is dropped")
 
     def outputs(self) -> dict[str, Any]:
         """Print the table of the last `up` again."""
-        with self._opened("outputs", create=False, changes=False) as opened:
-            found = opened.engine.outputs()
+        found = session.offline(self.work, self.console, lambda _: None).outputs()
         summary.services(self.console, found)
+        if not found:
+            self.say(f"stack {self.work.stack}: nothing is deployed")
         return found
 
     @contextmanager
-    def _opened(
-        self, doing: str, *, create: bool, changes: bool = True, locked: bool = False, same: bool = True
-    ) -> Iterator[Session]:
+    def _opened(self, doing: str, *, create: bool, changes: bool = True, locked: bool = False) -> Iterator[Session]:
         """Check, prepare, and note that a command is at work until it ends.
 
         Args:
@@ -148,7 +149,6 @@ class Runner:
             create: whether a missing cluster is made.
             changes: whether it changes anything, and so leaves a note while it runs.
             locked: whether a lock of another machine is to be ignored.
-            same: whether the cluster must be the one the state describes.
         """
         decided, config = session.checked(self.work, self._assignments)
         with self.work.alone():
@@ -156,8 +156,7 @@ class Runner:
                 resume.refuse_living(self.work, self.say)
             self._killed = resume.reasons(self.work)
             opened = session.prepare(self.work, decided, config, self.console, self.say, create=create)
-            if same:
-                self._same_cluster(opened)
+            self._same_cluster(opened)
             target.remember(self.work.stack, self.work.folder.parent)
             if not changes:
                 yield opened

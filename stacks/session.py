@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import tools
 from simulator import standins
 from stacks import files, plugins, resume, settings, target
 from stacks.engine import Engine
-from stacks.errors import EngineError, UserError
+from stacks.errors import UserError
 from stacks.mistakes import Mistake
 from stacks.plugins import Plugins
 from stacks.rules import SECRETS
@@ -64,7 +63,7 @@ def prepare(
     """Get everything ready; nothing is changed on the cluster."""
     simulated = decided.cluster.simulated
     executables = installed(simulated, say)
-    _on_path(executables.values())
+    on_path(executables.values())
     found = target.reach(work, decided, say, create=create)
     served = plugins.provide(executables["pulumi"], work.folder.parent, say, simulated=simulated)
     say(f"engine: {served.served}")
@@ -78,28 +77,27 @@ def prepare(
     return Session(work, decided, found, served, engine)
 
 
+def offline(work: WorkDir, console: Console, say: Say) -> Engine:
+    """Return the engine for what needs no cluster: outputs, secrets, dropping the state."""
+    try:
+        pulumi = tools.ensure(["pulumi"], say)["pulumi"]
+    except tools.ToolError as error:
+        raise UserError(str(error)) from None
+    if not work.generated.exists():
+        work.write({})
+    work.ensure_passphrase()
+    return Engine(work, pulumi, environment(work, pulumi, Plugins("none", official=True)), console)
+
+
 def set_secret(work: WorkDir, path: str, value: str, say: Say) -> None:
-    """Encrypt one value into the generated copy, where it stays; needs no cluster.
+    """Encrypt one value into the generated copy, where it stays.
 
     Raises:
         UserError: there is no such secret.
     """
     if path not in SECRETS:
         raise UserError(f"{path}: must be one of {', '.join(SECRETS)} (only these are secrets)")
-    executables = installed(True, say)
-    if not work.generated.exists():
-        work.write({})
-    work.ensure_passphrase()
-    pulumi = executables["pulumi"]
-    variables = environment(work, pulumi, Plugins("none", official=True))
-    Engine(work, pulumi, variables, Console(stderr=True))
-    command = [str(pulumi), "config", "set", "--stack", work.stack, "--secret", "--path", f"{PROJECT}:{path}"]
-    environ = {**os.environ, **variables}
-    done = subprocess.run(
-        command, input=value, cwd=work.folder, env=environ, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise EngineError(f"{path}: {done.stderr.strip()}")
+    offline(work, Console(stderr=True), say).set_secret(f"{PROJECT}:{path}", value)
 
 
 def environment(work: WorkDir, pulumi: Path, served: Plugins) -> dict[str, str]:
@@ -130,7 +128,7 @@ def installed(simulated: bool, say: Say) -> dict[str, Path]:
         raise UserError(str(error)) from None
 
 
-def _on_path(executables: Iterable[Path]) -> None:
+def on_path(executables: Iterable[Path]) -> None:
     """Put the tools before PATH: the program finds helm there."""
     folders = [str(path.parent) for path in executables]
     os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*folders, *os.environ.get("PATH", "").split(os.pathsep)]))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from pulumi.runtime import resource
 from pulumi.runtime.proto import source_pb2
@@ -22,7 +23,7 @@ def shortened(project: Path) -> Iterator[None]:
     if original is None:  # another SDK: nothing to shorten
         yield
         return
-    resource._get_stack_trace = lambda: _nearest(project)  # type: ignore[assignment]
+    resource._get_stack_trace = lambda: _nearest(project)
     try:
         yield
     finally:
@@ -30,12 +31,12 @@ def shortened(project: Path) -> Iterator[None]:
 
 
 def _nearest(project: Path) -> source_pb2.StackTrace:
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     root, packages = f"{project}/", "site-packages"
     while frame is not None:
         path = frame.f_code.co_filename
         if path.startswith(root) and packages not in path and "/stacks/traces.py" not in path:
             position = source_pb2.SourcePosition(uri=f"file://{path}", line=frame.f_lineno)
             return source_pb2.StackTrace(frames=[source_pb2.StackFrame(pc=position)])
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return source_pb2.StackTrace()

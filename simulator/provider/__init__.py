@@ -1,4 +1,4 @@
-"""Stand-ins for Pulumi's kubernetes and random plugins, for the simulator on machines that cannot have the official ones."""
+"""Stand-ins for Pulumi's kubernetes and random plugins, where the simulator cannot have the official ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an object counts as ready or gone, kind by kind as the official plugin waits, and why it does not come to that."""
+"""When an object counts as ready or gone, kind by kind as the official plugin waits, and why it is not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHECKED_ON_READ = _WORKLOADS | {("", "Pod"), ("", "Service"), ("networking.k8s.
 _TELL_AFTER = 5.0
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """Waited in vain; `live` is what was there at last, `reasons` say what is missing."""
 
     def __init__(self, message: str, live: Properties, reasons: list[str]) -> None:
@@ -53,12 +53,12 @@ class Awaiting:
             seen.settled(seen.live) or self._until(live, seen.settled, min(_TELL_AFTER, deadline - time.monotonic()))
         ):
             if self._stop.is_set():
-                raise NotReady(f"Resource operation was cancelled for {_name(live)!r}", seen.live, self._why(seen))
+                raise NotReadyError(f"Resource operation was cancelled for {_name(live)!r}", seen.live, self._why(seen))
             if time.monotonic() >= deadline:
-                raise NotReady(f"'{_name(live)}' timed out waiting to be Ready", seen.live, self._why(seen))
+                raise NotReadyError(f"'{_name(live)}' timed out waiting to be Ready", seen.live, self._why(seen))
             tell(f"Waiting for {Ref.of(live)}: {seen.reason}")
         if broken := readiness.failed(seen.live):
-            raise NotReady(f"Resource '{_name(live)}' was created but failed to initialize", seen.live, [broken])
+            raise NotReadyError(f"Resource '{_name(live)}' was created but failed to initialize", seen.live, [broken])
         self._endpoints(seen, deadline)
         return seen.live
 
@@ -71,7 +71,7 @@ class Awaiting:
         return [f"{Ref.of(live)}: {reason}"] if reason else []
 
     def gone(self, ref: Ref, uid: str, seconds: float) -> None:
-        """Until the object is not there any more; NotReady tells what holds it."""
+        """Until the object is not there any more; NotReadyError tells what holds it."""
         deadline = time.monotonic() + seconds
         absent = _Absent(uid)
         while self._watches.wait(ref.api_version, ref.kind, _key(ref), absent.check, deadline - time.monotonic()):
@@ -82,8 +82,8 @@ class Awaiting:
         if live is None or live["metadata"].get("uid") != uid:
             return
         if self._stop.is_set():
-            raise NotReady(f"Resource operation was cancelled for {ref.name!r}", live, [])
-        raise NotReady(f"{ref} is still there after {seconds:.0f} s", live, _holders(live))
+            raise NotReadyError(f"Resource operation was cancelled for {ref.name!r}", live, [])
+        raise NotReadyError(f"{ref} is still there after {seconds:.0f} s", live, _holders(live))
 
     def _until(self, live: Properties, check: Check, seconds: float) -> bool:
         ref = Ref.of(live)
@@ -96,7 +96,7 @@ class Awaiting:
         key = (live["metadata"]["namespace"], _name(live))
         if not self._watches.wait("v1", "Endpoints", key, _served, deadline - time.monotonic()):
             reason = "Service does not target any Pods, or not all that it targets are ready"
-            raise NotReady(f"'{_name(live)}' timed out waiting to be Ready", live, [f"{Ref.of(live)}: {reason}"])
+            raise NotReadyError(f"'{_name(live)}' timed out waiting to be Ready", live, [f"{Ref.of(live)}: {reason}"])
 
     def _really_gone(self, ref: Ref, uid: str) -> bool:
         live = self._cluster.get(ref, metadata_only=True)

@@ -10,7 +10,7 @@ from simulator.provider import inputs as forms
 from simulator.provider.diff import Change, Comparison, Kind, Path
 from simulator.provider.errors import ProviderError
 from simulator.provider.session import Resource, Session
-from simulator.provider.wire import UNKNOWN, Properties
+from simulator.provider.wire import Properties
 
 _AUTONAMING_DISABLED = 2
 _REPLACING = (Kind.ADD_REPLACE, Kind.DELETE_REPLACE, Kind.UPDATE_REPLACE)
@@ -48,16 +48,9 @@ def check(session: Session, resource: Resource, old: Properties, new: Properties
             "created directly. Use the underlying resource type instead"
         )
     obj = forms.manifest(new)
-    if resource.token.patches(obj):
-        if not session.options.server_side_apply:
-            raise ProviderError(
-                "patch resources require Server-Side Apply mode, which is enabled using the "
-                "`enableServerSideApply` Provider config"
-            )
-        if not forms.named(obj):
-            raise ProviderError("patch resources require the `.metadata.name` field to be set")
-    metadata = obj.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("generateName") and not forms.named(obj):
+    if resource.token.patches(obj) and not forms.named(obj):
+        raise ProviderError("patch resources require the `.metadata.name` field to be set")
+    if forms.metadata_of(obj).get("generateName") and not forms.named(obj):
         raise ProviderError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
     if not forms.named(obj):
         obj = forms.with_name(obj, _old_autoname(forms.manifest(old)) or naming.name(resource))
@@ -83,8 +76,8 @@ def compare(
         base, wanted = _in_default(base), _in_default(wanted)
     else:
         base, wanted = forms.with_namespace(base, None), forms.with_namespace(wanted, None)
-    if (wanted.get("metadata") or {}).get("name"):
-        base["metadata"]["name"] = live["metadata"]["name"]
+    if forms.metadata_of(wanted).get("name"):
+        base["metadata"] = {**base.get("metadata", {}), "name": live["metadata"]["name"]}
     patterns = immutable.patterns(
         wanted,
         patch=resource.token.patches(wanted),
@@ -108,10 +101,9 @@ def _difference(session: Session, live: Properties, wanted: Properties, found: l
     ]
     if _unready_job(session, live, wanted):
         replaces.append(f'.metadata.annotations["{marks.REPLACE_UNREADY}"]')
-    same_name = wanted["metadata"].get("name") == live["metadata"]["name"]
-    same_place = wanted["metadata"].get("namespace") == live["metadata"].get("namespace")
-    by_hand = not marks.true(wanted, marks.AUTONAMED)
-    return Difference(changes, replaces, bool(replaces) and by_hand and same_name and same_place)
+    now, then = forms.metadata_of(wanted), live["metadata"]
+    same = now.get("name") == then["name"] and now.get("namespace") == then.get("namespace")
+    return Difference(changes, replaces, bool(replaces) and same and not marks.true(wanted, marks.AUTONAMED))
 
 
 def _unready_job(session: Session, live: Properties, wanted: Properties) -> bool:
@@ -122,8 +114,4 @@ def _unready_job(session: Session, live: Properties, wanted: Properties) -> bool
 
 
 def _in_default(obj: Properties) -> Properties:
-    return (
-        obj
-        if forms.namespace_of(obj) in (UNKNOWN,) or forms.namespace_of(obj)
-        else forms.with_namespace(obj, "default")
-    )
+    return obj if forms.namespace_of(obj) else forms.with_namespace(obj, "default")

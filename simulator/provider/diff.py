@@ -125,13 +125,14 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _empty(value: Any) -> bool:
-    return value in (False, 0, "") or value == {} or value == []
+    return not value
 
 
-_QUANTITIES = frozenset(
-    "requests limits hard capacity max min default defaultRequest maxLimitRequestRatio overhead sizeLimit storage divisor "
-    "averageValue value".split()
+_QUANTITIES = (
+    *("requests", "limits", "hard", "capacity", "overhead", "storage", "sizeLimit", "divisor", "averageValue", "value"),
+    *("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"),
 )
+"""Fields that hold quantities, at or below them."""
 _SUFFIXES = {
     "": Fraction(1),
     **{suffix: Fraction(1000) ** power for power, suffix in enumerate(("n", "u", "m"), start=-3)},

@@ -1,7 +1,7 @@
 """How an operation of the provider can end badly.
 
 ProviderError            nothing was made; the message is one line for the user
-└── Partial              the object exists, and goes into the state with the reasons why it is not as it should be
+└── PartialError         the object exists, and goes into the state with the reasons why it is not as it should be
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class ProviderError(Exception):
     """Refused or failed; the message names the object and the reason."""
 
 
-class Partial(ProviderError):
+class PartialError(ProviderError):
     """Written to the cluster, but not ready."""
 
     def __init__(self, message: str, *, identity: str, state: Properties, reasons: list[str]) -> None:

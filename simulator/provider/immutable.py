@@ -9,42 +9,41 @@ Pattern = tuple[str, ...]
 
 _ALWAYS = ("metadata.name", "metadata.namespace")
 
-_VOLUME_SOURCES = (
-    "awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume flocker gcePersistentDisk glusterfs hostPath "
-    "iscsi local nfs photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume"
-).split()
-
-_POD = (
-    "affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork hostPID "
-    "hostname imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName readinessGates "
-    "restartPolicy runtimeClassName schedulerName securityContext serviceAccount serviceAccountName shareProcessNamespace "
-    "subdomain terminationGracePeriodSeconds volumes"
-).split()
-
-_CONTAINER = (
-    "args command env image imagePullPolicy lifecycle livenessProbe ports readinessProbe resources securityContext stdin "
-    "stdinOnce terminationMessagePath terminationMessagePolicy tty volumeDevices volumeMounts workingDir"
-).split()
-
-_FIELDS: dict[tuple[str, str], list[str]] = {
-    ("apps", "DaemonSet"): ["spec.selector"],
-    ("apps", "Deployment"): ["spec.selector"],
-    ("apps", "StatefulSet"): [
-        f"spec.{field}"
-        for field in "podManagementPolicy revisionHistoryLimit selector serviceName volumeClaimTemplates".split()
-    ],
-    ("batch", "Job"): [f"spec.{field}" for field in "completions parallelism selector template".split()],
-    ("rbac.authorization.k8s.io", "RoleBinding"): ["roleRef"],
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ["roleRef"],
-    ("storage.k8s.io", "StorageClass"): ["parameters", "provisioner"],
-    ("", "PersistentVolume"): [f"spec.{field}" for field in _VOLUME_SOURCES],
-    ("", "PersistentVolumeClaim"): [
-        f"spec.{field}" for field in "accessModes selector storageClassName volumeName".split()
-    ],
-    ("", "Pod"): [f"spec.{field}" for field in _POD]
-    + [f"spec.{place}.*.{field}" for place in ("containers", "initContainers") for field in _CONTAINER],
-    ("", "ResourceQuota"): ["spec.scopes"],
-    ("", "Service"): ["spec.clusterIP"],
+# Group and kind, a prefix, and the fields below it.
+_TABLE: dict[tuple[str, str], dict[str, str]] = {
+    ("apps", "DaemonSet"): {"spec.": "selector"},
+    ("apps", "Deployment"): {"spec.": "selector"},
+    ("apps", "StatefulSet"): {
+        "spec.": "podManagementPolicy revisionHistoryLimit selector serviceName volumeClaimTemplates"
+    },
+    ("batch", "Job"): {"spec.": "completions parallelism selector template"},
+    ("rbac.authorization.k8s.io", "RoleBinding"): {"": "roleRef"},
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): {"": "roleRef"},
+    ("storage.k8s.io", "StorageClass"): {"": "parameters provisioner"},
+    ("", "PersistentVolume"): {
+        "spec.": "awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume flocker gcePersistentDisk "
+        "glusterfs hostPath iscsi local nfs photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos "
+        "vsphereVolume"
+    },
+    ("", "PersistentVolumeClaim"): {"spec.": "accessModes selector storageClassName volumeName"},
+    ("", "Pod"): {
+        "spec.": "affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC "
+        "hostNetwork hostPID hostname imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority "
+        "priorityClassName readinessGates restartPolicy runtimeClassName schedulerName securityContext serviceAccount "
+        "serviceAccountName shareProcessNamespace subdomain terminationGracePeriodSeconds volumes",
+        **dict.fromkeys(
+            ("spec.containers.*.", "spec.initContainers.*."),
+            "args command env image imagePullPolicy lifecycle livenessProbe ports readinessProbe resources "
+            "securityContext stdin stdinOnce terminationMessagePath terminationMessagePolicy tty volumeDevices "
+            "volumeMounts workingDir",
+        ),
+    },
+    ("", "ResourceQuota"): {"spec.": "scopes"},
+    ("", "Service"): {"spec.": "clusterIP"},
+}
+_FIELDS = {
+    kind: [f"{prefix}{field}" for prefix, fields in table.items() for field in fields.split()]
+    for kind, table in _TABLE.items()
 }
 
 

@@ -147,10 +147,15 @@ def restored(state: Properties) -> tuple[Properties, Properties]:
     return inputs, found
 
 
+def metadata_of(obj: Properties) -> Properties:
+    """The metadata, empty when they are not known yet."""
+    metadata = obj.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def named(obj: Properties) -> bool:
     """Whether the program names the object, even if the name is not known yet."""
-    metadata = obj.get("metadata")
-    return metadata is UNKNOWN or (isinstance(metadata, dict) and bool(metadata.get("name")))
+    return obj.get("metadata") is UNKNOWN or bool(metadata_of(obj).get("name"))
 
 
 def with_name(obj: Properties, name: str) -> Properties:

@@ -1,4 +1,4 @@
-"""What a Pulumi type token says about the Kubernetes kind behind it, and what needs no cluster to be known about kinds."""
+"""Kinds: what a Pulumi type token says of the one behind it, and what can be known of it without a cluster."""
 
 from __future__ import annotations
 
@@ -7,35 +7,29 @@ from typing import Any
 
 PACKAGE = "kubernetes"
 
-_BUILTIN_GROUPS = frozenset(
-    {
-        "",
-        "apps",
-        "autoscaling",
-        "batch",
-        "extensions",
-        "policy",
-        *(
-            f"{group}.k8s.io"
-            for group in (
-                "admissionregistration apiextensions apiregistration authentication authorization certificates "
-                "coordination discovery events flowcontrol.apiserver internal.apiserver networking node "
-                "rbac.authorization resource scheduling storage storagemigration"
-            ).split()
-        ),
-    }
-)
 
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_UNDER_K8S_IO = (
+    "admissionregistration apiextensions apiregistration authentication authorization certificates coordination "
+    "discovery events flowcontrol.apiserver internal.apiserver networking node rbac.authorization resource scheduling "
+    "storage storagemigration"
+)
+_BUILTIN_GROUPS = frozenset(("", "apps", "autoscaling", "batch", "extensions", "policy")) | {
+    f"{group}.k8s.io" for group in _words(_UNDER_K8S_IO)
+}
 _CLUSTER_WIDE = frozenset(
-    """
-    APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding ClusterTrustBundle
-    ComponentStatus CustomResourceDefinition DeviceClass FlowSchema IPAddress IngressClass MutatingAdmissionPolicy
-    MutatingAdmissionPolicyBinding MutatingWebhookConfiguration Namespace Node PersistentVolume PriorityClass
-    PriorityLevelConfiguration ResourceSlice RuntimeClass SelfSubjectAccessReview SelfSubjectReview
-    SelfSubjectRulesReview ServiceCIDR StorageClass StorageVersion StorageVersionMigration SubjectAccessReview
-    TokenReview ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration
-    VolumeAttachment VolumeAttributesClass
-    """.split()
+    _words(
+        "APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding ClusterTrustBundle "
+        "ComponentStatus CustomResourceDefinition DeviceClass FlowSchema IPAddress IngressClass "
+        "MutatingAdmissionPolicy MutatingAdmissionPolicyBinding MutatingWebhookConfiguration Namespace Node "
+        "PersistentVolume PriorityClass PriorityLevelConfiguration ResourceSlice RuntimeClass "
+        "SelfSubjectAccessReview SelfSubjectReview SelfSubjectRulesReview ServiceCIDR StorageClass StorageVersion "
+        "StorageVersionMigration SubjectAccessReview TokenReview ValidatingAdmissionPolicy "
+        "ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment VolumeAttributesClass"
+    )
 )
 
 

@@ -1,5 +1,7 @@
 """The stand-in for Pulumi's kubernetes plugin: the engine's requests, put to a Session."""
 
+# ruff: noqa: N802 - the methods bear the names of the protocol
+
 from __future__ import annotations
 
 import os

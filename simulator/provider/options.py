@@ -10,7 +10,7 @@ from typing import Any
 
 from kube import yaml
 from kube.cluster import Cluster
-from kube.errors import KubeError, one_line
+from kube.errors import KubeError, Unreachable, one_line
 from kube.refs import Ref
 from simulator.provider.errors import ProviderError
 
@@ -43,7 +43,7 @@ class Options:
 
     @classmethod
     def read(cls, variables: Mapping[str, str], environment: Mapping[str, str]) -> Options:
-        """From the engine's variables, where the program sets them; else from the environment, as the official plugin."""
+        """From the engine's variables where the program sets them, else from the environment."""
         config = {key.removeprefix(_VARIABLE): value for key, value in variables.items()}
 
         def on(name: str, variable: str, default: bool = False) -> bool:
@@ -103,14 +103,22 @@ def _entry(found: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:
 
 def connect(options: Options) -> Cluster:
     """A connection that has been proved to lead to the simulator."""
+    if not options.server_side_apply:
+        raise ProviderError(
+            "the stand-in kubernetes plugin applies server-side alone: drop enableServerSideApply=false"
+        )
     if not options.context.startswith(CONTEXT_PREFIX):
         shown = f'context "{options.context}"' if options.context else "a kubeconfig without a context"
         raise _refusal(f"{shown}, whose name does not begin with {CONTEXT_PREFIX}")
     try:
         cluster = Cluster.connect(options.kubeconfig, options.context)
         marked = cluster.get(MARKER) is not None
-    except KubeError as error:
+    except Unreachable as error:
+        if options.forget_unreachable:
+            return cluster
         raise ProviderError(f"configured Kubernetes cluster is unreachable: {error}; is the simulator up?") from None
+    except KubeError as error:
+        raise ProviderError(str(error)) from None
     if not marked:
         raise _refusal(
             f'context "{options.context}" at {cluster.server}, which has no ConfigMap {MARKER.namespace}/{MARKER.name}'

@@ -60,7 +60,7 @@ def force(inputs: Properties, live: Properties | None, *, always: bool, preview:
 
 
 def without_ignored(inputs: Properties, live: Properties, manager: str, paths: Sequence[Path]) -> Properties:
-    """The inputs to send: an ignored field keeps its live value, and is left out where another manager alone owns it."""
+    """What to send: an ignored field keeps its live value, and is left out where another manager alone owns it."""
     result = copy.deepcopy(inputs)
     for path in paths:
         ours = any(_owns(entry, path) for entry in entries(live) if entry.get("manager") == manager)

@@ -1,8 +1,10 @@
 """What every provider plugin needs: a gRPC server for the engine, errors it understands, and a line to its screen.
 
-The servicer is written directly on the engine's protocol: `pulumi.provider.experimental` hides the old inputs from `diff`
-and a partly made resource from the state, and its marshalling costs more than the rest of an operation.
+The servicer is written directly on the engine's protocol: `pulumi.provider.experimental` hides the old inputs from
+`diff` and a partly made resource from the state, and its marshalling costs more than the rest of an operation.
 """
+
+# ruff: noqa: N802 - the methods bear the names of the protocol
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import functools
 import importlib.metadata
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +24,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from kube.errors import KubeError
-from simulator.provider.errors import Partial, ProviderError
+from simulator.provider.errors import PartialError, ProviderError
 from simulator.provider.wire import encode
 
 _CHANNEL = (("grpc.max_receive_message_length", 400 << 20), ("grpc.max_send_message_length", 400 << 20))
@@ -47,7 +50,7 @@ def guarded(handler: Handler[Servicer]) -> Handler[Servicer]:
     def call(self: Servicer, request: Any, context: grpc.ServicerContext) -> Any:
         try:
             return handler(self, request, context)
-        except Partial as error:
+        except PartialError as error:
             _abort_partial(context, error)
         except (ProviderError, KubeError, ValueError) as error:
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -55,7 +58,7 @@ def guarded(handler: Handler[Servicer]) -> Handler[Servicer]:
     return call
 
 
-def _abort_partial(context: grpc.ServicerContext, error: Partial) -> NoReturn:
+def _abort_partial(context: grpc.ServicerContext, error: PartialError) -> NoReturn:
     detail = provider_pb2.ErrorResourceInitFailed(
         id=error.identity,
         properties=encode(error.state),
@@ -108,7 +111,7 @@ class Base(provider_pb2_grpc.ResourceProviderServicer):
     def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:
         context.abort(
             grpc.StatusCode.UNIMPLEMENTED,
-            f"the stand-in {self.package} plugin makes no {request.type}: charts and YAML files are rendered by the program",
+            f"the stand-in {self.package} plugin makes no {request.type}: render charts and YAML files in the program",
         )
 
     def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
@@ -122,6 +125,7 @@ def version(package: str) -> str:
 
 def serve(servicer: Base) -> None:
     """Serve the engine whose address is the first argument, until it stops us or is gone."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))  # how the engine says good-bye
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     servicer.screen = _engine_screen(addresses[0]) if addresses else _no_screen
     server = grpc.server(ThreadPoolExecutor(_WORKERS), options=_CHANNEL)

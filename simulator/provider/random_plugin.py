@@ -1,5 +1,7 @@
 """The stand-in for Pulumi's random plugin: values made once and kept in the state, replaced when an input changes."""
 
+# ruff: noqa: N802 - the methods bear the names of the protocol
+
 from __future__ import annotations
 
 from typing import Any

@@ -30,12 +30,12 @@ _TEXT_DEFAULTS: Properties = {
     **{f"min{name}": 0 for name in _CLASSES},
 }
 _PET = {
-    "adverbs": "barely boldly calmly clearly deeply duly early fairly firmly freely gently gladly kindly largely lightly "
-    "loosely mostly nearly neatly newly openly partly plainly quickly rarely safely seldom simply smoothly softly".split(),
-    "adjectives": "able amused awake bold brave bright calm careful cheerful clever cosmic crisp daring eager easy exact "
-    "fair famous fast firm fresh gentle glad golden grand happy honest humble immense joint keen kind lasting lively".split(),
-    "names": "adder ant ape badger bat bear bee bison bobcat bonefish buck cat chicken chipmunk civet cobra cod colt corgi "
-    "cow crab crane cricket crow deer dingo dodo dog donkey dove duck eagle eel elk falcon ferret finch fish fox frog".split(),
+    "adverbs": "barely boldly calmly clearly deeply duly early fairly firmly freely gently gladly kindly largely "
+    "lightly loosely mostly nearly neatly newly openly partly plainly quickly rarely safely seldom simply smoothly",
+    "adjectives": "able amused awake bold brave bright calm careful cheerful clever cosmic crisp daring eager easy "
+    "exact fair famous fast firm fresh gentle glad golden grand happy honest humble immense joint keen kind lasting",
+    "names": "adder ant ape badger bat bear bee bison bobcat bonefish buck cat chicken chipmunk civet cobra cod colt "
+    "corgi cow crab crane cricket crow deer dingo dodo dog donkey dove duck eagle eel elk falcon ferret finch fish",
 }
 _CRYPT = threading.Lock()
 
@@ -159,7 +159,7 @@ def _pet(inputs: Properties) -> Made:
     length = int(inputs["length"])
     kinds = ["adverbs"] * (length - 2) + (["adjectives"] if length > 1 else []) + ["names"]
     words = [str(inputs["prefix"])] if inputs.get("prefix") else []
-    words += [secrets.choice(_PET[kind]) for kind in kinds]
+    words += [secrets.choice(_PET[kind].split()) for kind in kinds]
     return Made(str(inputs["separator"]).join(words), {})
 
 

@@ -8,8 +8,8 @@ from kube.errors import Invalid, KubeError, NoSuchKind, Unreachable
 from kube.refs import Ref
 from simulator.provider import diff, marks
 from simulator.provider import inputs as forms
-from simulator.provider.awaiting import NotReady, skips_deletion
-from simulator.provider.errors import Partial, ProviderError
+from simulator.provider.awaiting import NotReadyError, skips_deletion
+from simulator.provider.errors import PartialError, ProviderError
 from simulator.provider.session import Resource, Session, split
 from simulator.provider.wire import Properties
 from simulator.provider.writing import relinquish
@@ -51,7 +51,7 @@ def read(session: Session, resource: Resource, resource_id: str, state: Properti
     )
     reasons = session.awaiting.now(live, old_inputs) if old_inputs else []
     if reasons:
-        partial = Partial(
+        partial = PartialError(
             f"Resource '{ref.name}' was created but failed to initialize",
             identity=resource_id,
             state=found.state,
@@ -78,6 +78,8 @@ def delete(session: Session, resource: Resource, resource_id: str, state: Proper
     ref = _ref(resource, resource_id, live)
     try:
         if resource.token.patches(live):
+            if session.cluster.get(ref) is None:
+                return  # giving its fields back would make it anew
             relinquish(
                 session,
                 {**_shape(ref), "metadata": {"name": ref.name, "namespace": ref.namespace}},
@@ -87,7 +89,7 @@ def delete(session: Session, resource: Resource, resource_id: str, state: Proper
         uid = session.cluster.delete_asked(ref, propagation=marks.propagation(old_inputs))
         if uid and not skips_deletion(old_inputs):
             session.awaiting.gone(ref, uid, marks.timeout(old_inputs, timeout))
-    except NotReady as error:
+    except NotReadyError as error:
         for reason in error.reasons:
             resource.tell("warning", reason)
         raise ProviderError("; ".join([str(error), *error.reasons])) from None

@@ -72,7 +72,7 @@ class Session:
         return known
 
     def placed(self, obj: Properties) -> Properties:
-        """The object where it is to lie: in the default namespace when it names none, in none when its kind has none."""
+        """The object where it is to lie: in a namespace, the default one if it names none, or in none."""
         if not self.namespaced(obj):
             return forms.with_namespace(obj, None)
         return obj if forms.namespace_of(obj) else forms.with_namespace(obj, self.options.namespace)

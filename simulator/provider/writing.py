@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kube.errors import AlreadyExists, Conflict, Invalid, KubeError, NoSuchKind, NotFound
 from kube.refs import Ref
 from simulator.provider import diff, marks, ownership
 from simulator.provider import inputs as forms
-from simulator.provider.awaiting import NotReady
-from simulator.provider.errors import Partial, ProviderError
+from simulator.provider.awaiting import NotReadyError
+from simulator.provider.errors import PartialError, ProviderError
 from simulator.provider.session import Resource, Session, identity
 from simulator.provider.wire import Properties, Unknown, holds
 
@@ -23,6 +23,10 @@ _EXISTS = (
 _CONFLICT_HELP = (
     "https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/"
     "#handle-field-conflicts-on-existing-resources"
+)
+_NO_KIND = (
+    "because the Kubernetes API server reported that the apiVersion for this resource does not exist. Verify that any "
+    "required CRDs have been created"
 )
 
 
@@ -50,65 +54,27 @@ def create(session: Session, request: Request) -> Written:
     patch = request.resource.token.patches(obj)
     if request.preview and (holds(obj, Unknown) or patch or not session.served(obj)):
         return Written("", request.inputs)
-    obj = session.placed(obj)
-    manager = _manager(obj, {})
+    target = _Target(session, request, session.placed(obj), _manager(obj, {}))
+    urn = request.resource.urn
     try:
-        live = _created(session, request, obj, manager, adopt=patch or session.options.upsert)
+        live = _created(target, adopt=patch or session.options.upsert)
     except NoSuchKind as error:
-        raise ProviderError(
-            f"creation of resource {request.resource.urn} with kind {obj['apiVersion']}/{obj['kind']} failed because the "
-            "Kubernetes API server reported that the apiVersion for this resource does not exist. Verify that any "
-            f"required CRDs have been created: {error}"
-        ) from None
+        kind = f"{obj['apiVersion']}/{obj['kind']}"
+        raise ProviderError(f"creation of resource {urn} with kind {kind} failed {_NO_KIND}: {error}") from None
     except KubeError as error:
         if request.preview and _unforeseeable(error):
             return Written("", request.inputs)
+        why = f"{error}\n\n{_EXISTS}" if isinstance(error, AlreadyExists) else str(error)
         raise ProviderError(
-            f"resource {request.resource.urn} was not successfully created by the Kubernetes API server: {_told(error)}"
+            f"resource {urn} was not successfully created by the Kubernetes API server: {why}"
         ) from None
     if request.preview:
-        return Written("", _state(request, obj, {**live, "status": None}, manager))
+        return Written("", target.state({key: value for key, value in live.items() if key != "status"}))
     failure = (
-        f"resource {request.resource.urn} was successfully created, but the Kubernetes API server reported that it failed to "
-        "fully initialize or become live"
+        f"resource {urn} was successfully created, but the Kubernetes API server reported that it failed to fully "
+        "initialize or become live"
     )
-    return _ready(session, request, obj, live, manager, failure, update=False)
-
-
-def _created(session: Session, request: Request, obj: Properties, manager: str, *, adopt: bool) -> Properties:
-    """Tried again while namespace or kind are missing: something else may be about to make them."""
-    pause = 1.0
-    for attempt in range(_TRIES):
-        try:
-            return _once(session, request, obj, manager, adopt)
-        except (NotFound, NoSuchKind) as error:
-            if (request.preview and isinstance(error, NotFound)) or attempt + 1 == _TRIES:
-                raise
-            request.resource.tell("status", f"Retry #{attempt}; creation failed: {error}")
-            if session.stop.wait(pause):
-                raise
-        pause *= 2
-        obj = session.placed(obj)
-    raise AssertionError("unreachable")
-
-
-def _once(session: Session, request: Request, obj: Properties, manager: str, adopt: bool) -> Properties:
-    if not (adopt and session.options.server_side_apply):
-        return session.cluster.create(obj, manager=ownership.CREATOR, dry_run=request.preview)
-    force = ownership.force(obj, None, always=session.options.force, preview=request.preview)
-    try:
-        return session.cluster.apply(obj, manager=manager, force=force, dry_run=request.preview)
-    except Conflict as error:
-        raise _explained(error, manager) from None
-
-
-def _unforeseeable(error: KubeError) -> bool:
-    """What a dry run fails on although the update may well succeed: objects about to be replaced, no permission."""
-    return isinstance(error, AlreadyExists | NotFound) or (isinstance(error, Invalid) and ": forbidden: " in str(error))
-
-
-def _told(error: KubeError) -> str:
-    return f"{error}\n\n{_EXISTS}" if isinstance(error, AlreadyExists) else str(error)
+    return target.ready(live, failure, update=False)
 
 
 def update(session: Session, request: Request, state: Properties, ignore: Sequence[str]) -> Written:
@@ -116,68 +82,20 @@ def update(session: Session, request: Request, state: Properties, ignore: Sequen
     obj = forms.manifest(request.inputs)
     if request.preview and (holds(obj, Unknown) or not session.served(obj)):
         return Written("", request.inputs)
-    obj = session.placed(obj)
     old_inputs, old = forms.restored(state)
-    before, manager = _manager(old_inputs, state), _manager(obj, state)
-    name = identity(old)
+    before = _manager(old_inputs, state)
+    target = _Target(session, request, session.placed(obj), _manager(obj, state))
+    failure = f'the Kubernetes API server reported that "{identity(old)}" failed to fully initialize or become live'
     try:
-        live = _applied(session, request, obj, manager, ignore)
+        live = _applied(target, ignore)
     except KubeError as error:
-        raise _not_updated(session, request, obj, name, manager, error) from None
+        raise _not_updated(target, identity(old), failure, error) from None
     if request.preview:
-        return Written("", _state(request, obj, live, manager))
-    written = _ready(session, request, obj, live, manager, _failed(name), update=True)
-    if before != manager:
-        relinquish(session, obj, before)
+        return Written("", target.state(live))
+    written = target.ready(live, failure, update=True)
+    if before != target.manager:
+        relinquish(session, target.obj, before)
     return written
-
-
-def _applied(session: Session, request: Request, obj: Properties, manager: str, ignore: Sequence[str]) -> Properties:
-    live = session.live(obj)
-    if live is None:
-        raise NotFound(f"{Ref.of(obj)}: not found; somebody deleted it: run pulumi refresh")
-    if forms.is_crd(obj):
-        return _replaced(session, obj, live, manager, request.preview)
-    handover = None if request.preview or request.resource.token.patches(obj) else ownership.claim(live, manager)
-    if handover:
-        live = session.cluster.patch(Ref.of(obj), handover, how="json", manager=manager)
-    obj = ownership.without_ignored(obj, live, manager, [diff.parsed(path) for path in ignore])
-    force = ownership.force(obj, live, always=session.options.force, preview=request.preview)
-    try:
-        return session.cluster.apply(obj, manager=manager, force=force, dry_run=request.preview)
-    except Conflict as error:
-        raise _explained(error, manager) from None
-
-
-def _replaced(session: Session, obj: Properties, live: Properties, manager: str, preview: bool) -> Properties:
-    """A CRD is put in place whole, so that versions and fields that the new one lacks go away."""
-    version = live["metadata"]["resourceVersion"]
-    body = {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}}
-    ref = Ref.of(obj)
-    query = {"fieldManager": manager} | ({"dryRun": "All"} if preview else {})
-    path = session.cluster.resource(ref.api_version, ref.kind).path(None, ref.name)
-    answer: Properties = session.cluster.raw("PUT", path, subject=str(ref), query=query, body=body).body
-    return answer
-
-
-def _not_updated(
-    session: Session, request: Request, obj: Properties, name: str, manager: str, error: KubeError
-) -> ProviderError:
-    """The state takes the live object and the new inputs, so that the next update tries again."""
-    if isinstance(error, NoSuchKind):
-        return ProviderError(
-            f"update of resource {request.resource.urn} failed because the Kubernetes API server reported that the "
-            f"apiVersion for this resource does not exist. Verify that any required CRDs have been created: {error}"
-        )
-    try:
-        live = session.live(obj)
-    except KubeError:
-        live = None
-    message = f"{_failed(name)}: {error}"
-    if live is None:
-        return ProviderError(f"update of resource {request.resource.urn} failed: {error}")
-    state = _state(request, obj, live, manager)
-    return Partial(message, identity=name, state=state, reasons=[message])
 
 
 def relinquish(session: Session, obj: Properties, manager: str) -> None:
@@ -187,27 +105,111 @@ def relinquish(session: Session, obj: Properties, manager: str) -> None:
     session.cluster.apply(bare, manager=manager)
 
 
-def _ready(
-    session: Session, request: Request, obj: Properties, live: Properties, manager: str, failure: str, *, update: bool
-) -> Written:
-    seconds = marks.timeout(obj, request.timeout)
-    tell: Callable[[str], None] = functools.partial(request.resource.tell, "status")
+@dataclass(frozen=True)
+class _Target:
+    """The object to be written, and under which field manager."""
+
+    session: Session
+    request: Request
+    obj: Properties
+    manager: str
+
+    def state(self, live: Properties) -> Properties:
+        """What the state keeps of the live object."""
+        return forms.checkpoint(self.obj, live, self.request.inputs, self.obj["apiVersion"], self.manager)
+
+    def ready(self, live: Properties, failure: str, *, update: bool) -> Written:
+        """Wait; what is not ready in the end goes into the state all the same."""
+        seconds = marks.timeout(self.obj, self.request.timeout)
+        tell: Callable[[str], None] = functools.partial(self.request.resource.tell, "status")
+        reasons: list[str] = []
+        try:
+            live = self.session.awaiting.ready(live, update=update, seconds=seconds, tell=tell)
+        except NotReadyError as error:
+            live, failure, reasons = error.live, f"{failure}: {error}", error.reasons
+        except (KubeError, ValueError) as error:
+            failure = f"{failure}: {error}"
+        else:
+            return Written(identity(live), self.state(live))
+        raise PartialError(failure, identity=identity(live), state=self.state(live), reasons=[failure, *reasons])
+
+    def forced(self, live: Properties | None) -> bool:
+        """Whether to take fields over from other managers."""
+        return ownership.force(self.obj, live, always=self.session.options.force, preview=self.request.preview)
+
+    def apply(self, obj: Properties, *, force: bool) -> Properties:
+        """Server-side apply, or its dry run."""
+        try:
+            return self.session.cluster.apply(obj, manager=self.manager, force=force, dry_run=self.request.preview)
+        except Conflict as error:
+            raise _explained(error, self.manager) from None
+
+
+def _created(target: _Target, *, adopt: bool) -> Properties:
+    """Tried again while namespace or kind are missing: something else may be about to make them."""
+    session, request = target.session, target.request
+    pause = 1.0
+    for attempt in range(_TRIES):
+        try:
+            if adopt:
+                return target.apply(target.obj, force=target.forced(None))
+            return session.cluster.create(target.obj, manager=ownership.CREATOR, dry_run=request.preview)
+        except (NotFound, NoSuchKind) as error:
+            if (request.preview and isinstance(error, NotFound)) or attempt + 1 == _TRIES:
+                raise
+            request.resource.tell("status", f"Retry #{attempt}; creation failed: {error}")
+            if session.stop.wait(pause):
+                raise
+        pause *= 2
+        target = replace(target, obj=session.placed(target.obj))
+    raise AssertionError("unreachable")
+
+
+def _unforeseeable(error: KubeError) -> bool:
+    """What a dry run fails on although the update may well succeed: objects about to be replaced, no permission."""
+    return isinstance(error, AlreadyExists | NotFound) or (isinstance(error, Invalid) and ": forbidden: " in str(error))
+
+
+def _applied(target: _Target, ignore: Sequence[str]) -> Properties:
+    session, request, obj = target.session, target.request, target.obj
+    live = session.live(obj)
+    if live is None:
+        raise NotFound(f"{Ref.of(obj)}: not found; somebody deleted it: run pulumi refresh")
+    if forms.is_crd(obj):
+        return _replaced(target, live)
+    handover = None
+    if not request.preview and not request.resource.token.patches(obj):
+        handover = ownership.claim(live, target.manager)
+    if handover:
+        live = session.cluster.patch(Ref.of(obj), handover, how="json", manager=target.manager)
+    sent = ownership.without_ignored(obj, live, target.manager, [diff.parsed(path) for path in ignore])
+    return target.apply(sent, force=target.forced(live))
+
+
+def _replaced(target: _Target, live: Properties) -> Properties:
+    """A CRD is put in place whole, so that versions and fields that the new one lacks go away."""
+    obj, cluster = target.obj, target.session.cluster
+    body = {**obj, "metadata": {**obj["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}}
+    ref = Ref.of(obj)
+    query = {"fieldManager": target.manager} | ({"dryRun": "All"} if target.request.preview else {})
+    path = cluster.resource(ref.api_version, ref.kind).path(None, ref.name)
+    answer: Properties = cluster.raw("PUT", path, subject=str(ref), query=query, body=body).body
+    return answer
+
+
+def _not_updated(target: _Target, name: str, failure: str, error: KubeError) -> ProviderError:
+    """The state takes the live object and the new inputs, so that the next update tries again."""
+    urn = target.request.resource.urn
+    if isinstance(error, NoSuchKind):
+        return ProviderError(f"update of resource {urn} failed {_NO_KIND}: {error}")
     try:
-        live = session.awaiting.ready(live, update=update, seconds=seconds, tell=tell)
-    except NotReady as error:
-        live = error.live
-        message, reasons = f"{failure}: {error}", error.reasons
-    except (KubeError, ValueError) as error:
-        message, reasons = f"{failure}: {error}", []
-    else:
-        return Written(identity(live), _state(request, obj, live, manager))
-    state = _state(request, obj, live, manager)
-    raise Partial(message, identity=identity(live), state=state, reasons=[message, *reasons])
-
-
-def _state(request: Request, obj: Properties, live: Properties, manager: str) -> Properties:
-    kept = {key: value for key, value in live.items() if value is not None}
-    return forms.checkpoint(obj, kept, request.inputs, obj["apiVersion"], manager)
+        live = target.session.live(target.obj)
+    except KubeError:
+        live = None
+    if live is None:
+        return ProviderError(f"update of resource {urn} failed: {error}")
+    message = f"{failure}: {error}"
+    return PartialError(message, identity=name, state=target.state(live), reasons=[message])
 
 
 def _manager(obj: Properties, state: Properties) -> str:
@@ -216,18 +218,15 @@ def _manager(obj: Properties, state: Properties) -> str:
     return asked or state.get(forms.MANAGER) or forms.unique_name("pulumi-kubernetes-", b"")
 
 
-def _failed(name: str) -> str:
-    return f'the Kubernetes API server reported that "{name}" failed to fully initialize or become live'
-
-
 def _explained(error: Conflict, manager: str) -> KubeError:
     if not error.managers:
         return error
-    fields = ", ".join(error.fields)
+    several = "s" * (len(error.fields) != 1)
     return Conflict(
         f"server-side apply field conflict detected, see {_CONFLICT_HELP} for troubleshooting help\n"
-        f'The resource managed by field manager "{manager}" had an apply conflict: Apply failed with {len(error.fields)} '
-        f"conflict{'s' * (len(error.fields) != 1)}: conflicts with {', '.join(error.managers)}: {fields} ({error})",
+        f'The resource managed by field manager "{manager}" had an apply conflict: Apply failed with '
+        f"{len(error.fields)} conflict{several}: conflict{several} with {', '.join(error.managers)}: "
+        f"{', '.join(error.fields)} ({error})",
         error.managers,
         error.fields,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-_REFERENCE = re.compile(r"\$\{([^}]+)\}")
+_REFERENCE = re.compile(r"\$\{((?:[^{}]|\{[^{}]*\})+)\}")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _KNOWN = {
     "release": "$.Release.Name",

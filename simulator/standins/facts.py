@@ -33,6 +33,8 @@ _POD = (
     "topologySpreadConstraints",
 )
 _SPEC = ("replicas", "strategy", "updateStrategy", "serviceName", "podManagementPolicy", "selector")
+_LARGE = 20_000
+"""Characters from which on the program installs a ConfigMap in another way."""
 _LONG = ("metricRelabelings", "relabelings")
 
 
@@ -71,8 +73,10 @@ def _body(manifest: Mapping[str, Any]) -> Facts:
 
 
 def _data(manifest: Mapping[str, Any]) -> Facts:
-    names = [*(manifest.get("data") or {}), *(manifest.get("stringData") or {})]
-    return {"data": sorted(name for name in names if name != "_example")}
+    texts = {**(manifest.get("data") or {}), **(manifest.get("stringData") or {})}
+    dashboard = "grafana_dashboard" in (manifest["metadata"].get("labels") or {})
+    large = not dashboard and sum(map(len, texts.values())) > _LARGE
+    return {"data": sorted(name for name in texts if name != "_example"), "large": large}
 
 
 def _role(manifest: Mapping[str, Any]) -> Facts:

@@ -14,7 +14,6 @@ from kube.cluster import Cluster
 from kube.errors import (
     AlreadyExists,
     Conflict,
-    Expired,
     Invalid,
     KubeError,
     NoSuchKind,
@@ -236,7 +235,7 @@ def test_what_does_not_get_ready_is_named_with_the_reason(cluster: Cluster) -> N
     }
     cluster.apply(claim, manager="aiga")
     started = time.monotonic()
-    with pytest.raises(TimedOut, match="PersistentVolumeClaim.*/default/unbound: the volume claim is Pending"):
+    with pytest.raises(TimedOut, match=r"PersistentVolumeClaim/default/unbound: the volume claim is Pending"):
         cluster.wait_ready([Ref.of(claim)], timeout=0.5)
     assert time.monotonic() - started < 5
     cluster.delete(Ref.of(claim))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
 
 from kube.cluster import Cluster
 from kube.refs import Ref
 from simulator.testing import fresh
-from tests.objects.objects_world import World, engine_environment
+from tests.objects.objects_world import QuickStack, World, engine_environment
 
 _numbers = itertools.count()
 
@@ -53,12 +54,13 @@ def stacks(home: Path, kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> Call
         name = f"test{next(_numbers)}"
         folder = home / name
         folder.mkdir()
-        stack = auto.create_stack(
-            name,
-            project_name="aiga",
+        workspace = auto.LocalWorkspace(
+            work_dir=str(folder),
             program=lambda: None,
-            opts=auto.LocalWorkspaceOptions(work_dir=str(folder), env_vars={**environment, "AIGA_MARK": name}),
+            env_vars={**environment, "AIGA_MARK": name},
+            project_settings=auto.ProjectSettings(name="aiga", runtime="python"),
         )
+        stack = QuickStack(name, workspace, StackInitMode.CREATE)
         stack.set_config("aiga:kubeconfig", auto.ConfigValue(kubeconfig))
         return stack
 

@@ -26,8 +26,8 @@ PLUGIN = ("pulumi.dynamic",)
 def test_the_whole_life(world: World) -> None:
     """Created, unchanged, one changed, one pruned, one edited behind its back, destroyed."""
     world.objects = [world.config_map(name, x="1") for name in "abc"]
-    assert world.up() == {"create": 2}
-    assert world.stack.outputs()["ready"].value is True
+    assert world.up() == {"created": 2}
+    assert world.stored()["outputs"]["ready"] is True
 
     changes, _ = world.preview()
     assert changes == {"same": 2}, "a second run must find nothing to do"
@@ -42,12 +42,12 @@ def test_the_whole_life(world: World) -> None:
     assert f"~ {key}/b" not in shown, "the preview lists what changes, and nothing else"
     assert world.config_maps()["a"] == {"x": "1"}, "a preview touches nothing"
 
-    assert world.up() == {"same": 1, "update": 1}
+    assert world.up() == {"unchanged": 1, "updated": 1}
     assert world.config_maps() == {"a": {"x": "2"}, "b": {"x": "1"}, "d": {"x": "1"}}
 
     world.cluster.patch(Ref("v1", "ConfigMap", world.namespace, "b"), {"data": {"x": "edited"}}, manager="kubectl-edit")
     world.cluster.delete(Ref("v1", "ConfigMap", world.namespace, "d"))
-    found = world.stack.refresh(diff=True, color="never").stdout
+    _, found = world.refresh()
     assert f"{key}/b" in found
     assert "edited by kubectl-edit" in found
     assert "(missing)" in found
@@ -57,9 +57,9 @@ def test_the_whole_life(world: World) -> None:
     assert f"~ {key}/d" in shown
     assert f"~ {key}/a" not in shown
 
-    assert world.up() == {"same": 1, "update": 1}
+    assert world.up() == {"unchanged": 1, "updated": 1}
     assert world.config_maps() == {"a": {"x": "2"}, "b": {"x": "1"}, "d": {"x": "1"}}
-    assert world.stack.refresh().summary.resource_changes == {"same": 2}
+    assert world.refresh()[0] == {"unchanged": 2}
 
     world.stack.destroy()
     assert world.config_maps() == {}
@@ -77,7 +77,7 @@ def test_a_failing_object_leaves_nothing_and_one_clear_line(world: World) -> Non
     assert world.config_maps() == {}
 
     world.objects = world.objects[:-1]
-    assert world.up()["create"] == 1, "the next run goes on as if nothing had happened"
+    assert world.up()["created"] == 1, "the next run goes on as if nothing had happened"
     assert len(world.config_maps()) == 20
 
 
@@ -104,7 +104,7 @@ def test_killed_in_the_middle_the_next_up_converges(world: World, victims: tuple
     def run() -> None:
         try:
             world.up()
-        except BaseException as error:  # noqa: BLE001 - whatever a killed engine ends in
+        except BaseException as error:
             outcome.append(error)
 
     thread = threading.Thread(target=run)
@@ -199,7 +199,7 @@ def test_when_the_resource_is_renamed_its_objects_stay(world: World) -> None:
     world.up()
     born = world.cluster.get(Ref("v1", "ConfigMap", world.namespace, "a"), metadata_only=True)
     world.name = "renamed"
-    assert world.up() == {"create": 1, "delete": 1, "same": 1}
+    assert world.up() == {"created": 1, "deleted": 1, "unchanged": 1}
     live = world.cluster.get(Ref("v1", "ConfigMap", world.namespace, "a"), metadata_only=True)
     assert born is not None
     assert live is not None

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlsplit
+
+from program_world import CLUSTER, offline
 
 from components import fixes
 from components.network import FLOWS
 from stacks.footprint import manifests
-from stacks.recording import Recording
+from stacks.recording import Recording, record
 
 Manifest = dict[str, Any]
+SHAPES = (
+    ("laptop", "rustfs", "channel", "1.36.3"),
+    ("laptop", "minio", "native", "1.35.0"),
+    ("laptop", "seaweedfs", "channel", "1.35.0"),
+    ("team", "rustfs", "native", "1.36.3"),
+    ("prod", "minio", "channel", "1.36.3"),
+    ("prod", "rustfs", "channel", "1.35.0"),
+    ("prod", "seaweedfs", "native", "1.36.3"),
+)
+"""Profile, object store, Broker and Kubernetes: every pair of the first three is in some shape."""
+CLASS = "fast"
 PORTS = {"http": 80, "https": 443, "nats": 4222}
 OPERATED = {
     ("monitoring", "prometheus"): {
@@ -30,7 +44,7 @@ OPERATED = {
 
 @dataclass(frozen=True)
 class Pods:
-    """The pods of one workload. `ports` are those its containers declare, by name, or by number where they have none."""
+    """The pods of one workload. `ports` are what its containers declare, by name, or by number where it has none."""
 
     namespace: str
     name: str
@@ -136,6 +150,22 @@ class Wiring:
                     given = (variable.get("valueFrom") or {}).get(f"{word}KeyRef")
                     if given:
                         yield who, namespace, given["name"], [given["key"]], bool(given.get("optional"))
+
+
+@cache
+def wired(profile: str, driver: str, broker: str, version: str) -> Wiring:
+    offline()
+    config = {
+        "aiga:profile": profile,
+        "aiga:provider": "on-prem",
+        "aiga:context": "none",
+        "aiga:storageClass": CLASS,
+        "aiga:broker": broker,
+        "aiga:kubernetesVersion": version,
+        "aiga:objectStore": json.dumps({"driver": driver}),
+        "aiga:allowUnverified": "true",
+    }
+    return Wiring(record({**CLUSTER, **config}, "test"))
 
 
 def keys(o: Manifest) -> set[str]:

@@ -4,47 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from program_wiring import PORTS, Wiring, admitted, keys
-from program_world import CLUSTER, offline
+from program_wiring import PORTS, SHAPES, Wiring, admitted, keys, wired
 
 from components import fixes
 from stacks.clusters import CLUSTERS
-from stacks.recording import record
-
-SHAPES = (
-    ("laptop", "rustfs", "channel", "1.36.3"),
-    ("laptop", "minio", "native", "1.35.0"),
-    ("laptop", "seaweedfs", "channel", "1.35.0"),
-    ("team", "rustfs", "native", "1.36.3"),
-    ("prod", "minio", "channel", "1.36.3"),
-    ("prod", "rustfs", "channel", "1.35.0"),
-    ("prod", "seaweedfs", "native", "1.36.3"),
-)
-"""Profile, object store, Broker and Kubernetes: every pair of the first three is in some shape."""
-CLASS = "fast"
-IMAGE = re.compile(r"(auto|[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w][\w.-]*)(@sha256:[0-9a-f]{64})?|[\w./-]+@sha256:[0-9a-f]{64})")
-"""A reference with a tag or a digest; `auto` is filled in by Istio's injector."""
-
-
-@cache
-def wired(profile: str, driver: str, broker: str, version: str) -> Wiring:
-    offline()
-    config = {
-        "aiga:profile": profile,
-        "aiga:provider": "on-prem",
-        "aiga:context": "none",
-        "aiga:storageClass": CLASS,
-        "aiga:broker": broker,
-        "aiga:kubernetesVersion": version,
-        "aiga:objectStore": json.dumps({"driver": driver}),
-        "aiga:allowUnverified": "true",
-    }
-    return Wiring(record({**CLUSTER, **config}, "test"))
 
 
 @pytest.fixture(scope="module", params=SHAPES, ids="-".join)
@@ -93,7 +60,12 @@ def test_every_route_ends_at_a_service(wiring: Wiring) -> None:
 
 
 def test_every_gateway_serves_a_certificate_that_is_there(wiring: Wiring) -> None:
-    named = [s["tls"]["credentialName"] for o in wiring.of("Gateway") for s in o["spec"]["servers"] if s["port"]["number"] == 443]
+    named = [
+        s["tls"]["credentialName"]
+        for o in wiring.of("Gateway")
+        for s in o["spec"]["servers"]
+        if s["port"]["number"] == 443
+    ]
     assert len(named) == 2
     secret = wiring.find("Secret", "istio-system", named[0])
     assert set(named) == {named[0]}
@@ -247,7 +219,9 @@ def test_every_monitor_reaches_pods_through_the_flows(wiring: Wiring) -> None:
 
 
 def test_the_api_server_reaches_every_webhook_through_the_flows(wiring: Wiring) -> None:
-    hooks = [h for o in wiring.of("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration") for h in o["webhooks"]]
+    hooks = [
+        h for o in wiring.of("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration") for h in o["webhooks"]
+    ]
     assert len(hooks) > 8
     for hook in hooks:
         to = hook["clientConfig"]["service"]
@@ -256,68 +230,3 @@ def test_the_api_server_reaches_every_webhook_through_the_flows(wiring: Wiring) 
         targets = wiring.targets(service, port)
         assert targets
         assert all(admitted("anywhere", to["namespace"], target) for target in targets), hook["name"]
-
-
-def test_the_flows_are_the_only_network_policies(wiring: Wiring) -> None:
-    names = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in wiring.of("NetworkPolicy")}
-    spaces = {o["metadata"]["name"] for o in wiring.of("Namespace")}
-    assert names == {(space, name) for space in spaces for name in ("default-deny", "flows")}, "each opens more, none less"
-
-
-def test_every_volume_is_of_the_configured_class(wiring: Wiring) -> None:
-    claims = [(o["metadata"]["name"], o["spec"]) for o in wiring.of("PersistentVolumeClaim")]
-    for o in wiring.of("StatefulSet"):
-        claims += [(o["metadata"]["name"], t["spec"]) for t in o["spec"].get("volumeClaimTemplates") or []]
-    for o in wiring.of("Prometheus", "Alertmanager"):
-        if "storage" in o["spec"]:
-            claims.append((o["kind"], o["spec"]["storage"]["volumeClaimTemplate"]["spec"]))
-    assert len(claims) >= 3
-    assert [name for name, spec in claims if spec.get("storageClassName") != CLASS] == []
-    assert [name for name, spec in claims if not spec["resources"]["requests"]["storage"]] == []
-
-
-def test_every_image_can_be_pulled_and_is_pinned(wiring: Wiring) -> None:
-    images = {c["image"] for c in fixes.containers(fixes.workloads(wiring.objects))}
-    told = {
-        e["value"]
-        for c in fixes.containers(wiring.objects)
-        for e in c.get("env") or []
-        if e["name"].endswith("_IMAGE") and e.get("value")
-    }
-    assert told
-    assert [i for i in images | told if not IMAGE.fullmatch(i) or i.endswith(":latest")] == []
-
-
-def test_a_node_can_be_drained(wiring: Wiring) -> None:
-    scalers = {o["spec"]["scaleTargetRef"]["name"]: o["spec"]["minReplicas"] for o in wiring.of("HorizontalPodAutoscaler")}
-    for o in wiring.of("PodDisruptionBudget"):
-        spec = o["spec"]
-        named = [w for w in fixes.workloads(wiring.objects) if w["metadata"]["namespace"] == o["metadata"]["namespace"]]
-        guarded = [w for w in named if fixes.pod_labels(w).items() >= spec["selector"]["matchLabels"].items()]
-        pods = sum(w["spec"].get("replicas") or scalers.get(w["metadata"]["name"], 1) for w in guarded)
-        if guarded:
-            assert spec.get("maxUnavailable", 0) >= 1 or pods > spec["minAvailable"], o["metadata"]["name"]
-
-
-def test_every_replicated_workload_has_one_budget_and_is_spread(wiring: Wiring) -> None:
-    budgets = wiring.of("PodDisruptionBudget")
-    for w in fixes.replicated(wiring.objects):
-        namespace, labels, spec = w["metadata"]["namespace"], fixes.pod_labels(w), fixes.pod_spec(w)
-        own = [
-            b
-            for b in budgets
-            if b["metadata"]["namespace"] == namespace and b["spec"]["selector"]["matchLabels"].items() <= labels.items()
-        ]
-        assert len(own) == 1, f"{w['metadata']['name']}: a pod under two budgets can never be evicted"
-        assert spec.get("topologySpreadConstraints") or spec.get("affinity"), w["metadata"]["name"]
-
-
-def test_no_object_is_there_twice_and_aggregated_roles_hold_no_rules(wiring: Wiring) -> None:
-    ids = [
-        (o["apiVersion"].rpartition("/")[0], o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"])
-        for o in wiring.objects
-    ]
-    assert sorted({i for i in ids if ids.count(i) > 1}) == []
-    aggregated = [o for o in wiring.of("ClusterRole") if "aggregationRule" in o]
-    assert len(aggregated) >= 5
-    assert [o["metadata"]["name"] for o in aggregated if "rules" in o] == []

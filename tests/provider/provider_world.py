@@ -103,9 +103,12 @@ class Stack:
         self._stack = auto.create_or_select_stack(
             name,
             project_name=PROJECT,
-            program=lambda: self._program(),
+            program=self._run_program,
             opts=auto.LocalWorkspaceOptions(env_vars=dict(world.environment), project_settings=settings),
         )
+
+    def _run_program(self) -> None:
+        self._program()
 
     def preview(self, program: Program, **provider: Any) -> Outcome:
         """Look at what an update would do."""
@@ -172,7 +175,7 @@ class Stack:
 
 
 def _collect() -> None:
-    """A program that fails leaves a coroutine behind, which complains when it is collected: better here than anywhere."""
+    """A program that fails leaves a coroutine behind, which complains when it is collected: better now."""
     told, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         gc.collect()
@@ -181,7 +184,8 @@ def _collect() -> None:
 
 
 def _messages(events: Iterable[EngineEvent]) -> str:
-    texts = [event.diagnostic_event.message for event in events if event.diagnostic_event]
+    told = [event.diagnostic_event for event in events if event.diagnostic_event]
+    texts = [diagnostic.message for diagnostic in told if diagnostic.severity != "debug"]
     return re.sub(r"<\{%.*?%\}>", "", "".join(texts))
 
 

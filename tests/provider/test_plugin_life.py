@@ -1,4 +1,4 @@
-"""From nothing to nothing: a program with the kinds that are waited for, as it lives through the engine's operations."""
+"""From nothing to nothing: a program with the kinds that are waited for, through all operations of the engine."""
 
 from __future__ import annotations
 

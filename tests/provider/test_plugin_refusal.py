@@ -1,4 +1,4 @@
-"""The stand-in kubernetes plugin works on the simulator alone; everything else is one clear error, and nothing is made."""
+"""The stand-in kubernetes plugin works on the simulator alone; all else is one clear error, and nothing is made."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_another_cluster_is_refused_before_anything_is_made(
     assert not refused.ok
     assert 'refuses context "prod"' in refused.text
     assert "simulator alone" in refused.text
-    assert "Traceback" not in refused.text.partition("Diagnostics")[0]
+    assert "Traceback" not in refused.text
     assert cluster.get(Ref("v1", "ConfigMap", "default", "refused-0")) is None
 
 
@@ -77,7 +77,7 @@ def test_a_cluster_that_only_bears_the_name_is_refused(sim: Running, cluster: Cl
 
 def test_a_cluster_that_does_not_answer_is_named(sim: Running, tmp_path: Path) -> None:
     path = kubeconfig(sim, tmp_path, context=sim.context, server="https://127.0.0.1:9")
-    with pytest.raises(ProviderError, match="unreachable.*127.0.0.1:9"):
+    with pytest.raises(ProviderError, match=r"unreachable.*127\.0\.0\.1:9"):
         connect(Options(kubeconfig=str(path), context=sim.context))
 
 

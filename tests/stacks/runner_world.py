@@ -131,12 +131,12 @@ class World:
 
     def run(self, command: str, *settings: str, code: int = 0, **environment: str) -> str:
         child = self.start(command, *settings, **environment)
-        printed, _ = child.communicate(timeout=180)
+        printed, _ = child.communicate(timeout=400)
         assert child.returncode == code, f"{command} ended with {child.returncode}:\n{printed}"
         assert "Traceback" not in printed
         return printed
 
-    def await_pending(self, seconds: float = 60) -> None:
+    def await_pending(self, seconds: float = 240) -> None:
         """Return when an operation is under way, which is when a kill hurts."""
         deadline = time.monotonic() + seconds
         while not self.work.state().get("pending_operations"):

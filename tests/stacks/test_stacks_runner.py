@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulator import cluster as simulation
-from stacks import resume
+from stacks import resume, session
+from stacks.errors import UserError
 from tests.stacks.runner_world import World
 
 pytestmark = pytest.mark.engine
@@ -84,6 +85,20 @@ def test_an_unknown_key_stops_before_anything_is_made(world: World) -> None:
     assert not world.work.folder.exists()
 
 
+def test_a_secret_is_encrypted_into_the_copy_and_counts(world: World) -> None:
+    work = world.work
+    session.set_secret(work, "monitoring.alertWebhook", "https://hooks.example.org/s3cr3t", lambda _: None)
+    assert "secure: v1:" in work.generated.read_text()
+    for file in work.folder.rglob("*"):
+        assert not file.is_file() or b"s3cr3t" not in file.read_bytes(), file
+    decided, _ = session.checked(work, [])
+    assert decided.monitoring.alert_webhook is not None
+    with pytest.raises(UserError, match="only these are secrets"):
+        session.set_secret(work, "domain", "x", lambda _: None)
+    world.run("forget")
+    assert session.checked(work, [])[0].monitoring.alert_webhook is not None, "the configuration stays"
+
+
 def test_after_a_failure_and_on_a_new_simulator_up_goes_on(world: World) -> None:
     printed = world.run("up", code=1, WORLD_FAIL="1")
     assert "Slow slow: Deployment/world/slow: image not found (correct the tag)" in printed.splitlines()
@@ -101,7 +116,7 @@ def test_a_killed_up_is_taken_up_by_the_next(world: World, plugins_too: bool) ->
     world.await_pending()
     (engine,) = world.engines()
     world.kill(engine, *(resume.leftovers(world.work) if plugins_too else []))
-    printed, _ = child.communicate(timeout=60)
+    printed, _ = child.communicate(timeout=180)
     assert child.returncode == 1
     assert f"its engine, process {engine}, was killed (the same command resumes)" in printed
     printed = world.run("up")
@@ -125,7 +140,7 @@ def test_a_stopped_up_ends_in_order_and_can_be_taken_down(world: World) -> None:
     child = world.start("up", WORLD_SLEEP="90")
     world.await_pending()
     child.terminate()  # as a CI job is stopped: the runner alone is told
-    child.communicate(timeout=60)
+    child.communicate(timeout=180)
     assert child.returncode == 130
     assert world.engines() == []
     assert "gone" in world.run("down")

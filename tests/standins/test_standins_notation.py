@@ -64,7 +64,7 @@ def test_references_conditions_and_merges(
 
 def test_a_value_of_any_type_takes_the_place_of_its_reference(chart: Any) -> None:
     tree = {"list": [1, {"a": "b"}], "zero": 0, "off": False, "empty": {}}
-    (config,) = chart({name: "${x.%s}" % name for name in tree}, {"x": tree})
+    (config,) = chart({name: f"${{x.{name}}}" for name in tree}, {"x": tree})
     assert config["data"] == tree
 
 

@@ -18,11 +18,13 @@
 {{ (get .Values "prometheus-node-exporter").namespaceOverride | default (include "standin.namespace" .) }}
 {{- end -}}
 
-{{- /* What a spec was given, without what is empty and without the keys that are the chart's own. */ -}}
+{{- /* What a spec was given, without what is empty and without the keys that are no fields of the resource. */ -}}
 {{- define "kps.given" -}}
+{{- $own := list "image" "podAntiAffinity" "podAntiAffinityTopologyKey" "storageSpec" "affinity" "serviceAccountName" "useExistingSecret" -}}
+{{- $own = concat $own (list "scheme" "tlsConfig" "disableAlerting" "alertingEndpoints" "remoteWriteDashboards" "additionalConfig") -}}
 {{- range $key, $value := . }}
-{{- $own := has $key (list "image" "podAntiAffinity" "podAntiAffinityTopologyKey" "storageSpec" "affinity" "serviceAccountName") }}
-{{- if and $value (not $own) (not (hasSuffix "NilUsesHelmValues" $key)) }}
+{{- $setting := or (has $key $own) (hasPrefix "additional" $key) (hasSuffix "NilUsesHelmValues" $key) (hasSuffix "LabelNameClear" $key) }}
+{{- if and (not $setting) (or $value (kindIs "bool" $value)) }}
 {{ dict $key $value | toYaml }}
 {{- end }}
 {{- end }}
