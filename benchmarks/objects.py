@@ -27,6 +27,7 @@ from kube.cluster import Cluster
 from kube.ownership import labels
 from simulator import Running
 from simulator.testing import fresh
+from stacks.traces import shortened
 from stacks.workdir import ROOT
 
 Manifest = dict[str, Any]
@@ -71,7 +72,7 @@ def measure(count: int, folder: Path) -> tuple[list[Row], int]:
     projects = [project(number) for number in range(count)]
     changed = copy.copy(projects)
     changed[count // 2] = project(count // 2, version=1)
-    with _cluster() as running:
+    with _cluster() as running, shortened(ROOT):
         ours, size = _ours(projects, changed, running, folder)
     with _cluster() as running:
         theirs = _theirs(projects, changed, running, folder)
@@ -93,7 +94,7 @@ def _ours(
     times["nothing to do"] = timed(lambda: stack.preview(program=program, expect_no_changes=True))
     current = changed
     times["one changed"] = timed(lambda: stack.up(program=program))
-    times["destroy"] = timed(lambda: stack.destroy())
+    times["destroy"] = timed(stack.destroy)
     return times, size
 
 

@@ -119,7 +119,10 @@ def _helm() -> str:
 
 @cache
 def _helm_version() -> str:
-    return subprocess.run([_helm(), "version", "--short"], capture_output=True, text=True, check=True).stdout.strip()
+    run = subprocess.run([_helm(), "version", "--short"], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise pulumi.RunError(f"helm on PATH ({_helm()}) does not run: {_reason(run.stderr)}")
+    return run.stdout.strip()
 
 
 def _reason(stderr: str) -> str:

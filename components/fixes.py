@@ -149,17 +149,6 @@ def spread(objects: list[Manifest]) -> list[Manifest]:
     return objects
 
 
-def labelled(labels: Mapping[str, str]) -> Fix:
-    """Adds labels to the objects themselves, never to selectors or pod templates."""
-
-    def fix(objects: list[Manifest]) -> list[Manifest]:
-        for o in objects:
-            o["metadata"]["labels"] = {**o["metadata"].get("labels", {}), **labels}
-        return objects
-
-    return fix
-
-
 def service_not_awaited(objects: list[Manifest]) -> list[Manifest]:
     """Marks Services as not to be waited for: their workloads are, and each would cost ten more seconds."""
     for o in objects:

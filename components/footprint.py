@@ -1,19 +1,24 @@
 """What the platform asks of a cluster: requests and memory limits, summed from its objects by namespace.
 
 Pods that controllers create at run time are counted too, from the objects that describe them (Prometheus,
-Alertmanager, EventSource) or from what the stack tells their controller (the JetStream dispatcher).
+Alertmanager, EventSource) or from what the stack tells their controller (eventing-natss' dispatcher and filters).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from components import fixes
+from components.knative import NATIVE_CONFIG
 
 Manifest = dict[str, Any]
 MEMORY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+CHANNEL = "channel-template-spec"
 RELOADER = {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}
 
 
@@ -68,7 +73,19 @@ def _of(o: Manifest, least: Mapping[tuple[str, str], int]) -> Size:
         return _pod({"containers": [server, {"resources": RELOADER}]}).times(o["spec"].get("replicas", 1))
     if o["kind"] == "EventSource":
         return _pod({"containers": [o["spec"]["template"]["container"]]})
-    return Size()
+    template = _template(o)
+    return _pod({"containers": [template]}) if template else Size()
+
+
+def _template(o: Manifest) -> Mapping[str, Any] | None:
+    """What the stack tells eventing-natss of the pod that delivers: of all channels, or of one native Broker."""
+    if o["kind"] == "ConfigMap" and CHANNEL in o.get("data", {}):
+        spec: Mapping[str, Any] = yaml.safe_load(o["data"][CHANNEL])["spec"]
+        return spec.get("deploymentSpecTemplate")
+    if o["kind"] == "Broker" and NATIVE_CONFIG in o["metadata"].get("annotations", {}):
+        native: Mapping[str, Any] = json.loads(o["metadata"]["annotations"][NATIVE_CONFIG])["filter"]
+        return native
+    return None
 
 
 def _pod(spec: Mapping[str, Any]) -> Size:

@@ -14,6 +14,7 @@ Manifest = dict[str, Any]
 Party = Literal["anywhere", "projects", "namespaces"] | str
 """A namespace by name; `projects`: every `project-<name>`; `namespaces`: every one; `anywhere`: any address."""
 
+PROJECT_PREFIX = "project-"
 PROJECT_LABEL = "aiga.dev/project"
 """Carried by the namespace of every project, with the project's name as value."""
 API_SERVER_PORTS = (443, 6443)
@@ -41,6 +42,7 @@ FLOWS = (
     Flow("istio-system", "projects", (8000, 5001, 9000, 9500), "predictions through the gateway"),
     Flow("knative-eventing", "nats-io", (4222,), "channels and brokers keep events in JetStream"),
     Flow("argo-events", "nats-io", (4222,), "the EventBus"),
+    Flow("projects", "nats-io", (4222,), "native Brokers deliver what JetStream keeps"),
     Flow("monitoring", "nats-io", (7777,), "metrics"),
     Flow("anywhere", "knative-eventing", (8443,), "the API server calls the webhooks"),
     Flow("projects", "knative-eventing", (8080,), "models and monitors send events to their Broker"),
@@ -68,14 +70,16 @@ FLOWS = (
 
 
 def policies(namespace: str, present: Collection[str]) -> list[Manifest]:
-    """The NetworkPolicies of one namespace.
+    """The NetworkPolicies of one namespace, of the platform or of a project.
 
     Args:
         present: The namespaces that the stack has; a flow with another one is left out.
     """
-    ingress = [_rule("from", f.source, f.ports) for f in FLOWS if f.target == namespace and _has(f.source, present)]
-    egress = [_rule("to", f.target, f.ports) for f in FLOWS if f.source == namespace and _has(f.target, present)]
-    egress += [_rule("to", f.target, f.ports) for f in FLOWS if f.source == "namespaces" and f.target in present]
+    own = "projects" if namespace.startswith(PROJECT_PREFIX) else namespace
+    ingress = [_rule("from", f.source, f.ports) for f in FLOWS if f.target == own and _has(f.source, present)]
+    egress = [
+        _rule("to", f.target, f.ports) for f in FLOWS if f.source in (own, "namespaces") and _has(f.target, present)
+    ]
     common = [
         {"to": [_namespace("kube-system")], "ports": [{"protocol": p, "port": 53} for p in ("UDP", "TCP")]},
         {"ports": [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]},

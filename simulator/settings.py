@@ -30,6 +30,8 @@ _PORTS = (
     "kubeSchedulerPort",
     "kwokControllerPort",
 )
+_ENVIRONMENT = {"GOGC": "200", "GOMEMLIMIT": "2GiB"}
+"""The API server takes a quarter less processor time over a platform's CRDs, for at most 2 GiB."""
 _PORT_RANGE = range(20000, 30000)
 """Below the ports that systems hand out for outgoing connections, so that none is taken while a component restarts."""
 
@@ -79,11 +81,15 @@ def _kwokctl(home: Home, tools: Mapping[str, Path], ports: Mapping[str, int]) ->
             **{option: str(tools[tool]) for option, tool in BINARIES.items()},
         },
         "componentsPatches": [
-            {"name": name, "extraArgs": [{"key": key, "value": value} for key, value in arguments.items()]}
+            {"name": name, "extraArgs": _pairs("key", arguments), "extraEnvs": _pairs("name", _ENVIRONMENT)}
             for name, arguments in extra.items()
         ],
     }
     return yaml.safe_dump(config)
+
+
+def _pairs(label: str, values: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{label: name, "value": value} for name, value in values.items()]
 
 
 def _egress(home: Home) -> str:

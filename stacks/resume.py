@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -97,6 +98,40 @@ def reasons(work: WorkDir) -> list[str]:
     if work.interrupted.exists():
         found.append(f"`{work.interrupted.read_text().strip() or 'a command'}` did not end")
     return found
+
+
+def mend_state(work: WorkDir) -> list[str]:
+    """Mend what a file backend wrote only in part when it was killed, and return what was done.
+
+    Call it when nothing is at work on the stack. The state itself is replaced in one piece and has a copy of the step
+    before; the small files beside it, which only some backends have, are neither.
+    """
+    if work.file_backend is None or work.state_file is None:
+        return []
+    done = []
+    for attributes in sorted(
+        [*work.file_backend.glob("*.attrs"), *work.state_file.parent.glob(f"{work.stack}.*.attrs")]
+    ):
+        if not _is_json(attributes):
+            attributes.unlink()
+            done.append(f"{attributes.name} had been cut off and is dropped")
+    copy = work.state_file.with_name(f"{work.state_file.name}.bak")
+    if work.state_file.exists() and not _is_json(work.state_file):
+        if not _is_json(copy):
+            raise UserError(
+                f"{work.state_file}: is damaged, and so is {copy.name} (put the newest of .pulumi/backups in its place)"
+            )
+        shutil.copyfile(copy, work.state_file)
+        done.append(f"{work.state_file.name} had been cut off and is the copy of one step before")
+    return done
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def end_leftovers(work: WorkDir) -> list[int]:

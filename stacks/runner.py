@@ -127,6 +127,7 @@ class Runner:
         """Drop the state of a stack whose cluster is gone, or out of reach for good."""
         with self.work.alone():
             resume.refuse_living(self.work, self.say)
+            resume.mend_state(self.work)
             session.offline(self.work, self.console, self.say).forget()
             for trace in (self.work.record, self.work.interrupted):
                 trace.unlink(missing_ok=True)
@@ -154,7 +155,8 @@ class Runner:
         with self.work.alone():
             if not locked:
                 resume.refuse_living(self.work, self.say)
-            self._killed = resume.reasons(self.work)
+            mended = resume.mend_state(self.work)
+            self._killed = [*mended, *resume.reasons(self.work)]
             opened = session.prepare(self.work, decided, config, self.console, self.say, create=create)
             self._same_cluster(opened)
             target.remember(self.work.stack, self.work.folder.parent)

@@ -18,7 +18,7 @@ from pulumi.runtime.proto import source_pb2
 
 @contextmanager
 def shortened(project: Path) -> Iterator[None]:
-    """While it lasts, a resource is recorded with the one line of the project's stacks/platform.py or deeper it is from."""
+    """While it lasts, a resource is recorded with the one line of the project that made it."""
     original = getattr(resource, "_get_stack_trace", None)
     if original is None:  # another SDK: nothing to shorten
         yield

@@ -96,20 +96,27 @@ class WorkDir:
 
     @property
     def backend(self) -> str:
-        """URL of the state: $PULUMI_BACKEND_URL, else a folder here."""
-        return os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.folder / 'state'}"
+        """URL of the state: $PULUMI_BACKEND_URL, else a folder here.
+
+        Without `metadata=skip` a small file goes with each one, not written in one piece: after a kill in that moment
+        the engine finds it empty and cannot load the state.
+        """
+        return os.environ.get("PULUMI_BACKEND_URL") or f"file://{self.folder / 'state'}?metadata=skip"
 
     @property
     def file_backend(self) -> Path | None:
         """The backend's `.pulumi` folder when it is one on this machine."""
         if not self.backend.startswith("file://"):
             return None
-        return Path(self.backend.removeprefix("file://")).expanduser() / ".pulumi"
+        return Path(self.backend.removeprefix("file://").split("?")[0]).expanduser() / ".pulumi"
 
     @property
     def state_file(self) -> Path | None:
-        """The state itself, where the backend is a folder."""
-        return self.file_backend / "stacks" / PROJECT / f"{self.stack}.json" if self.file_backend else None
+        """The state itself, where the backend is a folder and the file is not compressed."""
+        if self.file_backend is None:
+            return None
+        file = self.file_backend / "stacks" / PROJECT / f"{self.stack}.json"
+        return None if any(file.with_name(f"{file.name}.{ending}").exists() for ending in ("gz", "zst")) else file
 
     def state(self) -> dict[str, Any]:
         """Return the latest checkpoint of a file backend; empty when there is none."""

@@ -37,7 +37,8 @@ def fetch(url: str, into: IO[bytes], received: Callable[[int, int | None], None]
         into.seek(0)
         into.truncate()
         try:
-            return _copy(url, into, received)
+            _copy(url, into, received)
+            return
         except urllib.error.HTTPError as error:
             raise Impossible(f"{url}: HTTP {error.code} {error.reason}") from error
         except urllib.error.URLError as error:

@@ -61,7 +61,7 @@ def profiles(folder: Path, table: Table) -> Iterator[tuple[str, dict[str, Any]]]
     if table.kind == "chart" and path.is_file():
         sections = yaml.safe_load(path.read_text())
         for profile, names in PROFILES.items():
-            yield profile, merged(*(sections[name] for name in names))
+            yield profile, merged(*(sections[name] for name in names), table.adds)
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Table:
     objects: Sequence[Mapping[str, Any]] = ()
     release: str = ""
     """`namespace/name` it is installed as, for comparing it with upstream's."""
+    adds: Mapping[str, Any] = field(default_factory=dict)
+    """Values that the program's layer gives beside the profile's, where comparing needs them."""
     omits: Sequence[str] = ()
     """Objects that upstream has and the stand-in has not, as `Kind/namespace/name`: the only ones that may miss."""
 

@@ -85,13 +85,15 @@ class World:
         result = self.stack.preview(program=self.program, diff=True, color="never")
         return {str(getattr(op, "value", op)): count for op, count in result.change_summary.items()}, result.stdout
 
-    def state(self) -> Manifest:
-        """The deployment as it is stored."""
-        return dict(self.stack.export_stack().deployment or {})
+    def state(self) -> str:
+        """The deployment as it lies on disk: `export` would decrypt it."""
+        home = Path(self.stack.workspace.env_vars["AIGA_HOME"])
+        return (home / ".pulumi" / "stacks" / "aiga" / f"{self.stack.name}.json").read_text()
 
-    def stored(self) -> Manifest:
-        """The resource as it is stored."""
-        return next(each for each in self.state()["resources"] if each["type"] == "pulumi-python:dynamic/aiga:Objects")
+    def stored(self, name: str | None = None) -> Manifest:
+        """A resource as it is stored."""
+        resources = json.loads(self.state())["checkpoint"]["latest"]["resources"]
+        return next(each for each in resources if each["urn"].endswith(f"::{name or self.name}"))
 
     def config_map(self, name: str, **data: str) -> Manifest:
         """One in the test's namespace."""
@@ -148,8 +150,3 @@ def definition(plural: str, group: str) -> Manifest:
         "metadata": {"name": f"{plural}.{group}"},
         "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
     }
-
-
-def size(state: Manifest) -> int:
-    """Bytes of a state."""
-    return len(json.dumps(state))

@@ -26,7 +26,7 @@ def crds() -> Path | None:
 
 @cache
 def offline() -> None:
-    """Lets the program find its charts with no network: in vendor/ where it is filled, else the stand-ins as if vendored."""
+    """Lets the program find its charts with no network: in vendor/, else the stand-ins as if they were vendored."""
     os.environ["PATH"] = f"{tools.ensure(['helm'])['helm'].parent}{os.pathsep}{os.environ['PATH']}"
     if not (ROOT / "vendor" / "charts").is_dir():
         os.environ["AIGA_VENDOR"] = str(standins.build(ROOT / ".aiga" / "standins", crds()))

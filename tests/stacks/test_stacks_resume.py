@@ -148,6 +148,39 @@ def test_a_note_left_behind_shows_a_kill(work: WorkDir) -> None:
     assert resume.reasons(work) == ["`make up` did not end"]
 
 
+def test_what_was_written_only_in_part_is_mended(work: WorkDir) -> None:
+    checkpoint(work, resources=[{"urn": "a"}])
+    assert work.state_file is not None
+    assert resume.mend_state(work) == []
+    copy = work.state_file.with_name("one.json.bak")
+    copy.write_text(work.state_file.read_text())
+    work.state_file.write_text('{"version": 3, "checkp')
+    attributes = work.state_file.with_name("one.json.attrs")
+    attributes.write_text("")
+    of_another_stack = work.state_file.with_name("two.json.attrs")
+    of_another_stack.write_text("")
+    assert resume.mend_state(work) == [
+        "one.json.attrs had been cut off and is dropped",
+        "one.json had been cut off and is the copy of one step before",
+    ]
+    assert work.state()["resources"] == [{"urn": "a"}]
+    assert not attributes.exists()
+    assert of_another_stack.exists()
+
+
+def test_a_state_without_a_sound_copy_is_left_for_a_person(work: WorkDir) -> None:
+    checkpoint(work, resources=[])
+    assert work.state_file is not None
+    work.state_file.write_text("")
+    with pytest.raises(UserError, match=r"one.json: is damaged, and so is one.json.bak \(put the newest"):
+        resume.mend_state(work)
+
+
+def test_the_state_has_no_files_beside_it_that_a_kill_can_cut_off(work: WorkDir) -> None:
+    assert work.backend.endswith("?metadata=skip")
+    assert work.file_backend == work.folder / "state" / ".pulumi"
+
+
 def test_plugins_of_this_stack_are_ended_and_no_others(work: WorkDir, start: Starts) -> None:
     mark = {resume.MARK: str(work.folder)}
     dynamic = start("-m", "pulumi.dynamic", **mark)
