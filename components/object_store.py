@@ -110,7 +110,7 @@ class ObjectStore(pulumi.ComponentResource):
         credentials = register(
             context,
             name,
-            _root_secret(args.driver, root, self._accounts, args.buckets),
+            _root_secret(args.driver, root, self._accounts),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         values = chart.values(args.driver, context.profile, _values(context, args))
@@ -152,7 +152,7 @@ def address(context: Context, driver: Driver, endpoint: str | None = None) -> st
     return REPLICATED_SEAWEEDFS if driver == "seaweedfs" and context.profile == "prod" else ENDPOINTS[driver]
 
 
-def _root_secret(driver: str, root: Account, accounts: Mapping[str, Account], buckets: Sequence[str]) -> Manifest:
+def _root_secret(driver: str, root: Account, accounts: Mapping[str, Account]) -> Manifest:
     """The server's own credentials, under the name and the keys that its chart reads."""
     if driver == "seaweedfs":
         return secret("seaweedfs-s3", NAMESPACE, {"seaweedfs_s3_config": _identities(root, accounts)})

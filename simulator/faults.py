@@ -21,7 +21,7 @@ def start_apiserver(home: Path) -> None:
     """
     place = Home.at(home)
     processes.end(place, *processes.CONTROLLERS)
-    launch.missing_components(place, tools.ensure(settings.TOOLS))
+    launch.missing_components(place, tools.ensure(settings.TOOLS, lambda _: None))
 
 
 def webhooks(home: Path, *, answering: bool) -> None:

@@ -32,14 +32,18 @@ def running(home: Home) -> dict[str, list[int]]:
 def end(home: Home, *names: str) -> None:
     """Kill the named components (all of them when none is named), also those that a dying kwokctl still starts."""
     deadline = time.monotonic() + _ENDS_WITHIN
+    killed: set[int] = set()
     while True:
         alive = [pid for name, pids in running(home).items() if not names or name in names for pid in pids]
-        if not alive:
+        ending = {pid for pid in killed if not _has_let_go(pid)}
+        if not alive and not ending:
             return
         if time.monotonic() > deadline:
-            raise SimulatorError(f"simulator in {home.root}: processes {alive} do not end; kill them by hand")
+            left = ", ".join(map(str, sorted(ending | set(alive))))
+            raise SimulatorError(f"simulator in {home.root}: processes {left} do not end; kill them by hand")
         for pid in alive:
             _kill(pid)
+        killed.update(alive)
         time.sleep(0.02)
 
 
@@ -57,6 +61,15 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def _has_let_go(pid: int) -> bool:
+    """A dying process loses its command line first and its ports with its last thread; then it is a zombie, or gone."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
+    except OSError:
+        return True  # gone, or a system without /proc
 
 
 def _component(home: Home, command: str) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,7 @@ _PORTS = (
     "kubeSchedulerPort",
     "kwokControllerPort",
 )
+_FREE_WITHIN = 1.0
 _ENVIRONMENT = {"GOGC": "200", "GOMEMLIMIT": "2GiB"}
 """The API server takes a quarter less processor time over a platform's CRDs, for at most 2 GiB."""
 _PORT_RANGE = range(20000, 30000)
@@ -39,7 +41,7 @@ _PORT_RANGE = range(20000, 30000)
 def write(home: Home, tools: Mapping[str, Path]) -> None:
     """Write both configuration files, with the ports of last time where they are still free."""
     ports = _known(home)
-    if not ports or not all(_free(port) for port in ports.values()):
+    if not ports or not _come_free(ports.values()):
         ports = _choose()
         home.ports.write_text(json.dumps(ports))
     home.kwokctl_config.write_text(_kwokctl(home, tools, ports))
@@ -110,6 +112,16 @@ def _known(home: Home) -> dict[str, int]:
         return {name: int(known[name]) for name in _PORTS}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _come_free(ports: Collection[int]) -> bool:
+    """What was killed a moment ago may hold its port a little longer."""
+    deadline = time.monotonic() + _FREE_WITHIN
+    while not all(_free(port) for port in ports):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _choose() -> dict[str, int]:

@@ -44,7 +44,7 @@ class Api(Transport):
                 raise from_response(reply.status, reply.read(), path)
             for line in reply:
                 yield json.loads(line)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # the last line may be cut off
             raise Unreachable(f"{path}: {error}") from None
         finally:
             reply.close()
@@ -152,6 +152,9 @@ class Watch:
             return
         except KubeError as error:
             log.info("%s; again in %.1f s", error, _RETRY_AFTER)
+        except Exception:  # an object nobody thought of must not end the watch of all others
+            log.exception("%s", key_of(obj))
+            return
         self._later(key_of(obj))
 
     def _later(self, key: Key) -> None:

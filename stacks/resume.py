@@ -64,8 +64,11 @@ def locks(work: WorkDir) -> list[Lock]:
     """Return the locks on the stack; none on a backend that is not a folder here."""
     if work.file_backend is None:
         return []
-    folder = work.file_backend / "locks" / "organization" / PROJECT / work.stack
-    return [_lock(file) for file in sorted(folder.glob("*.json"))]
+    return [_lock(file) for file in sorted(_lock_folder(work.file_backend, work.stack).glob("*.json"))]
+
+
+def _lock_folder(backend: Path, stack: str) -> Path:
+    return backend / "locks" / "organization" / PROJECT / stack
 
 
 def refuse_living(work: WorkDir, say: Callable[[str], None]) -> None:
@@ -109,9 +112,12 @@ def mend_state(work: WorkDir) -> list[str]:
     if work.file_backend is None or work.state_file is None:
         return []
     done = []
-    for attributes in sorted(
-        [*work.file_backend.glob("*.attrs"), *work.state_file.parent.glob(f"{work.stack}.*.attrs")]
-    ):
+    places = [
+        *work.file_backend.glob("*.attrs"),
+        *work.state_file.parent.glob(f"{work.stack}.*.attrs"),
+        *_lock_folder(work.file_backend, work.stack).glob("*.attrs"),
+    ]
+    for attributes in sorted(places):
         if not _is_json(attributes):
             attributes.unlink()
             done.append(f"{attributes.name} had been cut off and is dropped")

@@ -112,6 +112,8 @@ class Comparison:
             self._add(path, Kind.UPDATE, new)
 
     def _same_to_server(self, path: Path, live: Any, new: Any, old: Any) -> bool:
+        if live is None and _empty(new):
+            return True
         return (new == "" and old == "") or (_measures(path) and _quantity(live) == _quantity(new) is not None)
 
     def _add(self, path: Path, kind: Kind, value: Any = None) -> None:

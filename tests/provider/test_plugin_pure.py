@@ -64,6 +64,7 @@ def test_a_path_can_be_read_back(steps: list[str]) -> None:
         ({}, {"hostNetwork": False}),
         ({}, {"args": [], "labels": {}, "none": None}),
         ({"clusterIP": "10.0.0.1"}, {"clusterIP": ""}),
+        ({"rules": None}, {"rules": []}),
     ],
 )
 def test_another_spelling_is_no_change_of_a_builtin_kind(live: Any, new: Any) -> None:

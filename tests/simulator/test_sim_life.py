@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -112,6 +113,14 @@ def test_everything_killed_then_up_resumes_with_its_data(victim: Running) -> Non
     connect(after).wait_ready([workload], timeout=20)
 
 
+def test_a_port_that_somebody_took_meanwhile_is_left_to_him(victim: Running) -> None:
+    faults.kill_all(victim.home)
+    with socket.create_server(("127.0.0.1", int(victim.server.rpartition(":")[2]))):
+        after, _ = up(victim.home)
+        assert after.server != victim.server
+        assert connect(after).get(KEPT), "what was stored moves with it"
+
+
 @pytest.mark.parametrize(
     "components", [["etcd"], ["kube-apiserver"], [*processes.CONTROLLERS], ["pretend"]], ids=lambda names: names[0]
 )
@@ -209,7 +218,7 @@ def test_impossible_wishes_are_refused_before_anything_starts(home: Path) -> Non
         simulator.up(blocked / "sim", nodes=1, progress=lambda _: None)
 
 
-def test_the_list_of_tools_is_known(sim: Running) -> None:
+def test_the_list_of_tools_is_known() -> None:
     from simulator.settings import TOOLS
 
     assert set(tools.ensure(TOOLS)) == set(TOOLS)

@@ -20,6 +20,13 @@ def test_a_deployment_becomes_ready_and_its_pods_are_spread(cluster: Cluster, na
     assert len({pod["spec"]["nodeName"] for pod in pods}) > 1, "the scheduler knows the nodes"
 
 
+def test_a_job_completes(cluster: Cluster, namespace: str) -> None:
+    pod = deployment(namespace, "job")["spec"]["template"]["spec"] | {"restartPolicy": "Never"}
+    metadata = {"name": "job", "namespace": namespace}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": {"spec": pod}}}
+    cluster.wait_ready([Ref.of(cluster.create(job, manager="test"))], timeout=20)
+
+
 def test_a_load_balancer_gets_an_address_of_its_own(cluster: Cluster, namespace: str) -> None:
     refs = [Ref.of(cluster.create(service(namespace, f"lb-{n}", "LoadBalancer"), manager="test")) for n in range(12)]
     cluster.wait_ready(refs, timeout=10)
