@@ -39,7 +39,8 @@ Props = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _MARK = " ("
-_SHORT = 16  # characters of a digest of live fields: they detect changes, nobody forges them
+# Characters kept of a digest: 128 bits name a body for good; 64 are enough to see that live fields changed.
+_BODY, _LIVE = len("sha256:") + 32, 16
 
 
 class ObjectsError(Exception):
@@ -88,7 +89,7 @@ def write_bodies(bodies: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Keep each body in a file named by its digest; the digests by key."""
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
-    digests = {key: digest.of(body) for key, body in sorted(bodies.items())}
+    digests = {key: digest.of(body)[:_BODY] for key, body in sorted(bodies.items())}
     for key, name in digests.items():
         path = _path(name)
         if not path.exists():
@@ -107,7 +108,7 @@ def read_body(key: str, name: str) -> dict[str, Any]:
         raise Invalid(f"{key}: its body {path} is not there; run the program again to write it") from None
     except ValueError:
         body = {}
-    if digest.of(body) != name:
+    if digest.of(body)[:_BODY] != name:
         raise Invalid(f"{key}: its body {path} is damaged; delete that file and run the program again")
     return body
 
@@ -237,7 +238,7 @@ class ObjectsProvider(ResourceProvider):
 
 def _outputs(props: Props, live: Mapping[str, str], identity: str) -> Props:
     kept = {key: props[key] for key in ("objects", "stack", "timeout", "force")}
-    digests = (live[key].removeprefix("sha256:")[:_SHORT] for key in sorted(kept["objects"]))
+    digests = (live[key].removeprefix("sha256:")[:_LIVE] for key in sorted(kept["objects"]))
     return {**kept, "live": " ".join(digests), "cluster": identity, "ready": True}
 
 

@@ -48,8 +48,14 @@ class Transport:
         configuration = Configuration()
         configuration.connection_pool_maxsize = CONNECTIONS
         self._client = _client(kubeconfig, context, configuration)
-        self._pool: urllib3.PoolManager = self._client.rest_client.pool_manager
         self.server: str = str(self._client.configuration.host).rstrip("/")
+        try:
+            self._base = urllib3.util.parse_url(self.server).path or ""
+            self._pool: urllib3.HTTPConnectionPool = self._client.rest_client.pool_manager.connection_from_url(
+                self.server
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise Invalid(f"kubeconfig {_shown(kubeconfig)}: {self.server} is no URL: {one_line(str(error))}") from None
 
     def send(
         self,
@@ -95,11 +101,11 @@ class Transport:
         timeout: float,
         preload: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self._base}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": "aiga", **self._credentials()}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         try:
-            return self._pool.request(
+            return self._pool.urlopen(
                 method,
                 url,
                 body=data,

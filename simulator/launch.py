@@ -84,8 +84,8 @@ def await_pretending(home: Home, starter: subprocess.Popen[bytes]) -> None:
 
 def answers(home: Home) -> bool:
     """Whether the API server of this home calls itself ready."""
-    there = "kube-apiserver" in processes.running(home) and home.kubeconfig.exists()
-    return there and Api(str(home.kubeconfig)).ready()
+    there = {"etcd", "kube-apiserver"} <= set(processes.running(home))
+    return there and home.kubeconfig.exists() and Api(str(home.kubeconfig)).ready()
 
 
 def _kwokctl(home: Home, tools: Mapping[str, Path], verb: str) -> None:

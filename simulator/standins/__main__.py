@@ -43,9 +43,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "build":
         print(build(options.out, crds.folder()))
         return 0
-    cases = [case for case in _cases(options.cases) if not options.names or case[0].name in options.names]
-    if not (options.vendor / "charts").is_dir():
+    wanted = [case for case in _cases(options.cases) if not options.names or case[0].name in options.names]
+    cases = [case for case in wanted if render.where(options.vendor, case[0]).exists()]
+    if not cases:
         raise StandinError(f"{options.vendor}: holds no real charts to compare with (`make vendor` fetches them)")
+    for stem in sorted({case[0].stem for case in wanted} - {case[0].stem for case in cases}):
+        print(f"{stem}: not in {options.vendor}, left out", file=sys.stderr)
     if options.command == "inventory":
         found: dict[str, dict[str, dict[str, str]]] = {}
         for case in cases:

@@ -26,7 +26,9 @@ _ATOMIC = {
 def folder() -> Path | None:
     """Where true definitions are: `$AIGA_CRDS`, else `../shared/crds`, else `vendor/crds`."""
     named = os.environ.get("AIGA_CRDS")
-    candidates = [Path(named)] if named else [ROOT.parent / "shared" / "crds", ROOT / "vendor" / "crds"]
+    if named:
+        return Path(named)
+    candidates = (ROOT.parent / "shared" / "crds", ROOT / "vendor" / "crds")
     return next((path for path in candidates if path.is_dir()), None)
 
 

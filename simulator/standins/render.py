@@ -27,14 +27,11 @@ def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[st
     Raises:
         StandinError: the entry is not there, helm is not, or helm refuses the chart.
     """
+    path = where(root, table)
+    if not path.exists():
+        raise StandinError(f"{path}: no such {table.kind}")
     if table.kind == "manifest":
-        path = root / "manifests" / f"{table.stem}.yaml"
-        if not path.is_file():
-            raise StandinError(f"{path}: no such file")
         return load_all(path.read_text())
-    path = root / "charts" / table.stem
-    if not path.is_dir():
-        raise StandinError(f"{path}: no such chart")
     namespace, _, release = table.release.partition("/")
     flags = ["--namespace", namespace, "--include-crds", "--no-hooks", "--kube-version", KUBE_VERSION]
     flags += [flag for version in API_VERSIONS for flag in ("--api-versions", version)]
@@ -45,6 +42,11 @@ def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[st
     if run.returncode:
         raise StandinError(f"{path} does not render: {run.stderr.strip()}")
     return load_all(run.stdout)
+
+
+def where(root: Path, table: Table) -> Path:
+    """Where an entry would be below `root`."""
+    return root / "manifests" / f"{table.stem}.yaml" if table.kind == "manifest" else root / "charts" / table.stem
 
 
 @cache

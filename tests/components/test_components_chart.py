@@ -131,9 +131,7 @@ def test_with_namespace_leaves_what_it_was_given_alone() -> None:
     assert given == [{"kind": "ConfigMap", "metadata": {"name": "a", "labels": None}}]
 
 
-def test_the_same_inputs_are_rendered_once(
-    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_inputs_are_rendered_once(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = rendered(context, who="me")
     version = chart._helm_version()
     helm(tmp_path, f'[ "$1" = version ] && echo "{version}" && exit; echo "Error: not again" >&2; exit 1', monkeypatch)

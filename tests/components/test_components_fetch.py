@@ -119,9 +119,7 @@ def test_no_answer_at_all_is_one_line_with_the_address(tmp_path: Path) -> None:
         fetch.into(tmp_path, manifest("http://127.0.0.1:9/a.yaml"))
 
 
-def test_a_source_that_falls_silent_is_given_up(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_falls_silent_is_given_up(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
     with pytest.raises(FetchError, match=r"slow\.yaml: .*timed out"):
         fetch.into(tmp_path, manifest(f"{server}/slow.yaml"))
@@ -163,7 +161,9 @@ def test_helm_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_download_leaves_nothing_and_the_next_one_works(server: str, tmp_path: Path, how: signal.Signals) -> None:
+def test_a_killed_download_leaves_nothing_and_the_next_one_works(
+    server: str, tmp_path: Path, how: signal.Signals
+) -> None:
     code = (
         "import sys; from pathlib import Path; from components import fetch; from components.upstream import Entry\n"
         "fetch.into(Path(sys.argv[1]), Entry('manifest', 'thing', '1.2.3', (sys.argv[2],), None, 'MIT'))"
@@ -210,7 +210,9 @@ def test_the_comments_of_the_lock_survive() -> None:
     assert text.startswith("# Every chart, manifest and image")
 
 
-@pytest.mark.parametrize("text", ["  x: {ref: a:1, digest: null}\n  y: {digest: null}\n", "  x: {digest: null, ref: a:1}\n"])
+@pytest.mark.parametrize(
+    "text", ["  x: {ref: a:1, digest: null}\n  y: {digest: null}\n", "  x: {digest: null, ref: a:1}\n"]
+)
 def test_a_digest_may_stand_anywhere_in_its_line(text: str) -> None:
     written = yaml.safe_load(fetch.with_image_digest(text, "x", "sha256:d"))
     assert written["x"] == {"ref": "a:1", "digest": "sha256:d"}

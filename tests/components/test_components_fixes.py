@@ -101,7 +101,10 @@ def test_fixes_are_applied_in_order() -> None:
 
 def test_objects_are_dropped_by_kind_and_by_name() -> None:
     given = [plain("Namespace", "x"), plain("ConfigMap", "x"), plain("ConfigMap", "y"), plain("Secret", "y")]
-    assert ids(fixes.apply(given, fixes.drop(kinds={"Namespace"}, names={"ConfigMap/y"}))) == ["ConfigMap/x", "Secret/y"]
+    assert ids(fixes.apply(given, fixes.drop(kinds={"Namespace"}, names={"ConfigMap/y"}))) == [
+        "ConfigMap/x",
+        "Secret/y",
+    ]
 
 
 def test_only_aggregated_roles_lose_their_rules() -> None:

@@ -82,7 +82,23 @@ HOOK = made(
     None,
     webhooks=[{"name": "h.example.org", "clientConfig": {"caBundle": "Yg=="}, "sideEffects": "None"}],
 )
-EVERYTHING = [HOOK, BROKER, DEPLOYMENT, CRD, RULE, BOARD, LARGE, SMALL, ACCOUNT, ROLE, BINDING, SECRET, SERVICE, SCALER, JOB]
+EVERYTHING = [
+    HOOK,
+    BROKER,
+    DEPLOYMENT,
+    CRD,
+    RULE,
+    BOARD,
+    LARGE,
+    SMALL,
+    ACCOUNT,
+    ROLE,
+    BINDING,
+    SECRET,
+    SERVICE,
+    SCALER,
+    JOB,
+]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +148,10 @@ def test_a_name_does_not_depend_on_the_others_of_the_layer() -> None:
 
 
 def test_those_that_would_share_a_name_are_told_apart_whatever_their_order() -> None:
-    twins = [made("Role", "b-c", "rbac.authorization.k8s.io/v1", "a"), made("Role", "c", "rbac.authorization.k8s.io/v1", "a-b")]
+    twins = [
+        made("Role", "b-c", "rbac.authorization.k8s.io/v1", "a"),
+        made("Role", "c", "rbac.authorization.k8s.io/v1", "a-b"),
+    ]
     first, second = names("x", twins)
     assert first != second
     assert names("x", twins[::-1]) == [second, first]

@@ -84,7 +84,9 @@ def test_seldon_and_flux_only_read_and_argo_writes_only_artefacts() -> None:
 
 def test_seaweedfs_grants_the_same_by_bucket() -> None:
     assert object_store._actions({"models": "read"}) == ["Read:models", "List:models"]
-    assert object_store._actions({"artifacts": "write"}) == [f"{v}:artifacts" for v in ("Read", "List", "Write", "Tagging")]
+    assert object_store._actions({"artifacts": "write"}) == [
+        f"{v}:artifacts" for v in ("Read", "List", "Write", "Tagging")
+    ]
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ URN = (
 WEBHOOK, SERVER, BUSY, KIND, DELETING, RACE = CAUSES
 REAL = [
     (
-        'Internal error occurred: failed calling webhook "validation.istio.io": failed to call webhook: Post '
-        '"https://istiod.istio-system.svc:443/validate?timeout=10s": dial tcp 10.96.7.1:443: connect: connection refused',
+        'Internal error occurred: failed calling webhook "validation.istio.io": failed to call webhook: '
+        'Post "https://istiod.istio-system.svc:443/validate": dial tcp 10.96.7.1:443: connect: connection refused',
         WEBHOOK,
     ),
     ('Internal error occurred: failed calling webhook "x": Post "https://a.b.svc": context deadline exceeded', WEBHOOK),
@@ -43,7 +43,10 @@ REAL = [
     ("Too many requests, please try again later.", BUSY),
     ('no matches for kind "Broker" in version "eventing.knative.dev/v1"', KIND),
     ("the server could not find the requested resource", KIND),
-    ('namespaces "x" is forbidden: unable to create new content in namespace x because it is being terminated', DELETING),
+    (
+        'namespaces "x" is forbidden: unable to create new content in namespace x because it is being terminated',
+        DELETING,
+    ),
     ('object is being deleted: deployments.apps "istiod" already exists', DELETING),
     (
         'Operation cannot be fulfilled on brokers.eventing.knative.dev "default": the object has been modified; please '
@@ -57,7 +60,7 @@ FINAL = [
     'admission webhook "policy.example.org" denied the request: upstream says connection refused',
     'Deployment.apps "x" is invalid: spec.template.spec.containers[0].image: Required value',
     'SeldonDeployment "x" is invalid: "" must validate one and only one schema (oneOf). Found none valid',
-    '.spec.typeof: field not declared in schema',
+    ".spec.typeof: field not declared in schema",
     'Apply failed with 1 conflict: conflict with "clusterrole-aggregation-controller": .rules',
     'secrets is forbidden: User "dev" cannot create resource "secrets" in API group "" in the namespace "argo"',
     'pods "p" is forbidden: exceeded quota: platform, requested: pods=1, used: pods=20, limited: pods=20',
@@ -86,10 +89,16 @@ def test_a_refusal_or_a_wait_in_vain_is_final(error: str) -> None:
     ("urn", "layer"),
     [
         (URN, "Knative"),
-        ("urn:pulumi:s::aiga::aiga:platform:Platform$aiga:platform:Nats$kubernetes:core/v1:Service::nats-service", "Nats"),
+        (
+            "urn:pulumi:s::aiga::aiga:platform:Platform$aiga:platform:Nats$kubernetes:core/v1:Service::nats-service",
+            "Nats",
+        ),
         ("urn:pulumi:s::aiga::aiga:platform:Platform$pulumi:providers:kubernetes::cluster", "Platform"),
         ("urn:pulumi:s::aiga::kubernetes:core/v1:Namespace::n", "the stack"),
-        ("urn:pulumi:s::aiga::aiga:platform:Platform$aiga:platform:Flux$kubernetes:x/v1:Y::name-with-aiga:platform:Z", "Flux"),
+        (
+            "urn:pulumi:s::aiga::aiga:platform:Platform$aiga:platform:Flux$kubernetes:x/v1:Y::name-with-aiga:platform:Z",
+            "Flux",
+        ),
     ],
 )
 def test_the_layer_is_the_nearest_component_in_the_urn(urn: str, layer: str) -> None:

@@ -103,3 +103,31 @@ def test_a_patch_resource_owns_its_fields_and_gives_them_back(stack: Stack, clus
     live = cluster.get(ref)
     assert live is not None, "the object belongs to somebody else"
     assert live["data"] == {"a": "0"}
+
+
+def test_objects_of_others_are_read_and_taken_over(stack: Stack, cluster: Cluster, namespace: str) -> None:
+    foreign(cluster, namespace, "read")
+    ref = foreign(cluster, namespace, "imported")
+    found: list[object] = []
+
+    def program(imported: str | None) -> Program:
+        def declare(options: pulumi.ResourceOptions) -> None:
+            read = k8s.core.v1.ConfigMap.get("read", f"{namespace}/read", opts=options)
+            read.data.apply(found.append)
+            k8s.core.v1.ConfigMap(
+                "imported",
+                metadata={"name": "imported", "namespace": namespace},
+                data={"a": "0"},
+                opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(import_=imported)),
+            )
+
+        return declare
+
+    taken = stack.up(program(f"{namespace}/imported"))
+    assert taken.ok, taken.text
+    assert found == [{"a": "0"}]
+    assert taken.ops("imported") == ["import"]
+    assert stack.up(program(None)).steps.keys() <= {"read"}
+    assert stack.destroy().ok
+    assert cluster.get(ref) is None, "what was imported belongs to the stack"
+    assert cluster.get(Ref("v1", "ConfigMap", namespace, "read")) is not None, "what was read does not"

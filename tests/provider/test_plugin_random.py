@@ -70,10 +70,10 @@ def _clear(value: Any) -> str:
     return str(text).strip('"')
 
 
-def test_a_password_holds_what_was_asked_for() -> None:
-    inputs = random_values.complete("RandomPassword", {"length": 6, "minSpecial": 2, "minNumeric": 2, "minLower": 1})
+def test_a_text_holds_what_was_asked_for() -> None:
+    inputs = random_values.complete("RandomString", {"length": 6, "minSpecial": 2, "minNumeric": 2, "minLower": 1})
     for _ in range(50):
-        text = random_values.maker("RandomPassword").make(inputs).outputs["result"]
+        text = random_values.maker("RandomString").make(inputs).outputs["result"]
         assert len(text) == 6
         assert sum(letter in random_values.SPECIAL for letter in text) >= 2
         assert sum(letter in string.digits for letter in text) >= 2

@@ -120,13 +120,13 @@ def gadget_kind() -> dict[str, Any]:
     }
 
 
-def gadget(annotations: dict[str, str] | None = None) -> Program:
+def gadget(annotations: dict[str, str] | None = None, columns: int = 0) -> Program:
     """A kind and an object of it, in one program; the kind lies in no namespace."""
 
     def declare(options: pulumi.ResourceOptions) -> None:
         kind = gadget_kind()
         definition = k8s.apiextensions.v1.CustomResourceDefinition(
-            "kind", metadata=kind["metadata"], spec=_snake(kind["spec"]), opts=options
+            "kind", metadata=kind["metadata"], spec=_snake(kind["spec"], columns), opts=options
         )
         k8s.apiextensions.CustomResource(
             "gadget",
@@ -140,9 +140,11 @@ def gadget(annotations: dict[str, str] | None = None) -> Program:
     return declare
 
 
-def _snake(spec: dict[str, Any]) -> dict[str, Any]:
+def _snake(spec: dict[str, Any], columns: int) -> dict[str, Any]:
     schema = {"type": "object", "x_kubernetes_preserve_unknown_fields": True}
-    return {**spec, "versions": [{**spec["versions"][0], "schema": {"openAPIV3Schema": schema}}]}
+    shown = [{"name": f"c{number}", "type": "string", "jsonPath": ".spec.size"} for number in range(columns)]
+    version = {**spec["versions"][0], "schema": {"openAPIV3Schema": schema}}
+    return {**spec, "versions": [{**version, "additionalPrinterColumns": shown} if shown else version]}
 
 
 def test_a_kind_and_its_object_in_one_program_wait_for_what_the_annotation_says(stack: Stack, cluster: Cluster) -> None:
@@ -158,7 +160,11 @@ def test_a_kind_and_its_object_in_one_program_wait_for_what_the_annotation_says(
         outcome = update.outcome(30)
     assert outcome.ok, outcome.text
     assert stack.state()["gadget"]["outputs"]["status"]["phase"] == "Done"
-    assert stack.up(gadget(wanted)).steps == {}
+    changed = stack.up(gadget(wanted, columns=1))
+    assert changed.ok, changed.text
+    assert changed.changes("kind") == {"spec.versions[0].additionalPrinterColumns": "add"}
+    assert "gadget" not in changed.steps, "the object needs no change when its kind gets a column"
+    assert stack.up(gadget(wanted, columns=1)).steps == {}
     gone = stack.destroy()
     assert gone.ok, gone.text
     assert cluster.get(ref) is None

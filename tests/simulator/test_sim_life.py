@@ -143,9 +143,8 @@ def test_data_that_cannot_be_read_is_dropped_and_this_is_said(victim: Running) -
 
 
 @pytest.mark.parametrize("whom", ["up", "kwokctl", "all"])
-@pytest.mark.parametrize("span", [(0.7, 1.4), (1.4, 2.6)], ids=["early", "late"])
-def test_killed_while_starting_then_up_works(home: Path, whom: str, span: tuple[float, float]) -> None:
-    delay = random.uniform(*span)
+def test_killed_while_starting_then_up_works(home: Path, whom: str) -> None:
+    delay = random.uniform(0.6, 3.0)
     print(f"\n{whom} killed after {delay:.2f} s")
     first = subprocess.Popen(
         [sys.executable, "-m", "simulator", "up", "--home", str(home)],

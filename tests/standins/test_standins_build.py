@@ -98,6 +98,12 @@ def test_a_folder_of_definitions_that_is_not_there_is_one_clear_error(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_wrong_name_in_the_environment_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIGA_CRDS", str(tmp_path / "nowhere"))
+    with pytest.raises(StandinError, match="nowhere"):
+        build(tmp_path / "out", true_definitions())
+
+
 def test_the_lock_has_the_digest_of_every_entry(standins: Path) -> None:
     lock = yaml.safe_load((standins / LOCK).read_text())
     found = {p.name: output.tree_digest(p) for p in (standins / "charts").iterdir()}
