@@ -21,6 +21,8 @@ from simulator.watching import Api
 _ANSWERS_WITHIN = 90.0
 _PRETENDS_WITHIN = 30.0
 _POLL = 0.05
+_CONTROLLERS_WAIT = 8.0
+"""kube-controller-manager ends when it has not seen a healthy API server for 10 s."""
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -35,16 +37,18 @@ def components(home: Home, tools: Mapping[str, Path]) -> None:
     (home.cluster / "kwok.yaml").unlink(missing_ok=True)
     home.kubeconfig.unlink(missing_ok=True)
     settings.write(home, tools)
+    since = time.monotonic()
     _kwokctl(home, tools, "create")
     _write_kubeconfig(home)
-    _watch(home, Api(str(home.kubeconfig)).ready, "the API server to be ready")
+    _await_api_server(home, tools, since)
 
 
 def missing_components(home: Home, tools: Mapping[str, Path]) -> None:
     """Start those that do not run, with the arguments they had."""
     processes.drop_stale_pids(home)
+    since = time.monotonic()
     _kwokctl(home, tools, "start")
-    _watch(home, Api(str(home.kubeconfig)).ready, "the API server to be ready")
+    _await_api_server(home, tools, since)
 
 
 def pretending(home: Home) -> subprocess.Popen[bytes]:
@@ -84,8 +88,19 @@ def await_pretending(home: Home, starter: subprocess.Popen[bytes]) -> None:
 
 def answers(home: Home) -> bool:
     """Whether the API server of this home calls itself ready."""
-    there = {"etcd", "kube-apiserver"} <= set(processes.running(home))
+    there = set(processes.SERVER) <= set(processes.running(home))
     return there and home.kubeconfig.exists() and Api(str(home.kubeconfig)).ready()
+
+
+def _await_api_server(home: Home, tools: Mapping[str, Path], since: float) -> None:
+    """Controllers that had to wait too long for the server give up, some time later: those start again."""
+    _watch(home, Api(str(home.kubeconfig)).ready, "the API server to be ready")
+    alive = processes.running(home)
+    given_up = any(name not in alive for name in processes.CONTROLLERS)
+    if given_up or time.monotonic() - since > _CONTROLLERS_WAIT:
+        processes.end(home, *processes.CONTROLLERS)
+        processes.drop_stale_pids(home)
+        _kwokctl(home, tools, "start")
 
 
 def _kwokctl(home: Home, tools: Mapping[str, Path], verb: str) -> None:
@@ -107,12 +122,12 @@ def _kwokctl(home: Home, tools: Mapping[str, Path], verb: str) -> None:
 
 
 def _watch(home: Home, done: Callable[[], bool], what: str) -> None:
-    """Poll until done, and give up at once when a component that had started is gone."""
+    """Poll until done, and give up at once when the server, or its store, had started and is gone."""
     seen: set[str] = set()
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while True:
         finished = done()
-        alive = set(processes.running(home)) & set(processes.COMPONENTS)
+        alive = set(processes.running(home)) & set(processes.SERVER)
         if gone := sorted(seen - alive):
             raise _died(home, gone[0])
         if finished:

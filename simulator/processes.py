@@ -13,7 +13,8 @@ from simulator.errors import SimulatorError
 from simulator.home import Home
 
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok-controller")
-COMPONENTS = ("etcd", "kube-apiserver", *CONTROLLERS)
+SERVER = ("etcd", "kube-apiserver")
+COMPONENTS = (*SERVER, *CONTROLLERS)
 PRETEND = "pretend"
 _STARTER = "kwokctl"
 _ENDS_WITHIN = 10.0

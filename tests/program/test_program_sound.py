@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from program_wiring import CLASS, SHAPES, Wiring, wired
+from program_world import crds
+from test_schemas import faults
 
 from components import fixes
 
@@ -88,3 +91,12 @@ def test_no_object_is_there_twice_and_aggregated_roles_hold_no_rules(wiring: Wir
     aggregated = [o for o in wiring.of("ClusterRole") if "aggregationRule" in o]
     assert len(aggregated) >= 5
     assert [o["metadata"]["name"] for o in aggregated if "rules" in o] == []
+
+
+@pytest.mark.skipif(crds() is None, reason="no CRD schemas at hand: AIGA_CRDS=<folder of CRD files> make test")
+def test_the_channels_that_brokers_make_fit_their_schema() -> None:
+    found = wired(*SHAPES[0]).of("ConfigMap")
+    templates = [o["data"]["channel-template-spec"] for o in found if "channel-template-spec" in o["data"]]
+    assert templates
+    for template in map(yaml.safe_load, templates):
+        assert faults({**template, "metadata": {"name": "template"}}) == []
