@@ -26,6 +26,8 @@ class Context:
     """Left to the cluster's default when None."""
     monitoring: bool = True
     """Whether the monitoring kinds exist: without them no layer makes a ServiceMonitor."""
+    first: tuple[pulumi.Resource, ...] = ()
+    """What every object waits for: the guard, which stops an `up` that Kubernetes would refuse half-way."""
     protect: bool = False
     """Whether what cannot be rebuilt (CRDs, volumes, the sealing key) is protected from deletion."""
     retry: list[Any] = field(default_factory=list)

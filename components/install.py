@@ -118,7 +118,7 @@ def install(
     parts = split(mended)
     crds = None
     if parts.crds:
-        guarded = pulumi.ResourceOptions(parent=parent, protect=context.protect or None)
+        guarded = pulumi.ResourceOptions(parent=parent, protect=context.protect or None, depends_on=list(context.first))
         crds = Objects(f"{name}-crds", parts.crds, opts=guarded)
 
     def added(o: Manifest, *depends_on: pulumi.Resource) -> pulumi.Resource:

@@ -87,7 +87,7 @@ class Istio(pulumi.ComponentResource):
             namespace=NAMESPACE,
             values=chart.values("istiod", context.profile, _images()),
         )
-        return install(context, name, [*base, *istiod], parent=self, after=args.after)
+        return install(context, name, [*base, *istiod, *monitors()], parent=self, after=args.after)
 
     def _gateway(self, name: str, context: Context, args: IstioArgs, after: Sequence[pulumi.Resource]) -> Installed:
         service = {"service": _service(args)}
@@ -145,6 +145,18 @@ def _service(args: IstioArgs) -> dict[str, Any]:
             {"name": "https", "port": 443, "targetPort": 443, "nodePort": https},
         ]
     return service
+
+
+def monitors() -> list[Manifest]:
+    """The charts bring none: istiod's own metrics, and what Envoy counts in the gateway."""
+    istiod = {"selector": {"matchLabels": {"app": "istiod"}}, "endpoints": [{"port": "http-monitoring"}]}
+    envoy = {"port": "http-envoy-prom", "path": "/stats/prometheus"}
+    gateway = {"selector": {"matchLabels": {"istio": "ingressgateway"}}, "podMetricsEndpoints": [envoy]}
+    common = {"apiVersion": "monitoring.coreos.com/v1"}
+    return [
+        {**common, "kind": "ServiceMonitor", "metadata": {"name": "istiod", "namespace": NAMESPACE}, "spec": istiod},
+        {**common, "kind": "PodMonitor", "metadata": {"name": INGRESS, "namespace": NAMESPACE}, "spec": gateway},
+    ]
 
 
 def _images() -> dict[str, Any]:

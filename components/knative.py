@@ -95,8 +95,18 @@ def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
         _default_broker(broker),
         fixes.budgeted,
         fixes.spread,
-        lambda objects: [*objects, *(_default_channels(sizes) if broker == "channel" else [])],
+        lambda objects: [*objects, _pod_monitor(), *(_default_channels(sizes) if broker == "channel" else [])],
     )
+
+
+def _pod_monitor() -> Manifest:
+    """Upstream brings none; all of its pods call the port alike."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": {"name": "knative-eventing", "namespace": NAMESPACE},
+        "spec": {"selector": {}, "podMetricsEndpoints": [{"port": "metrics"}]},
+    }
 
 
 def _autoscaled(minima: dict[str, int]) -> fixes.Fix:

@@ -36,7 +36,6 @@ class MonitoringKinds(pulumi.ComponentResource):
         self,
         name: str,
         context: Context,
-        after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("aiga:platform:MonitoringKinds", name, None, opts)
@@ -47,7 +46,7 @@ class MonitoringKinds(pulumi.ComponentResource):
             namespace=NAMESPACE,
             values=chart.values("prometheus-operator-crds", context.profile),
         )
-        guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None, depends_on=list(after))
+        guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None, depends_on=list(context.first))
         self.objects = Objects(f"{name}-crds", crds, opts=guarded)
         self.register_outputs({})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -59,7 +59,6 @@ def spaces(layers: Collection[str], *, minor: int, channel_broker: bool) -> list
 @dataclass(frozen=True, kw_only=True)
 class NamespacesArgs:
     spaces: Collection[Space]
-    after: Sequence[pulumi.Resource] = ()
 
 
 class Namespaces(pulumi.ComponentResource):
@@ -84,7 +83,7 @@ class Namespaces(pulumi.ComponentResource):
         def add(o: Manifest, *after: pulumi.Resource) -> pulumi.Resource:
             return register(context, name, o, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
-        namespace = add(manifest(space), *args.after)
+        namespace = add(manifest(space), *context.first)
         for o in [quota(space.name, context.profile), *network.policies(space.name, present)]:
             add(o, namespace)
         return add(limits(space.name), namespace)

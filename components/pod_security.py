@@ -6,8 +6,6 @@ needs no webhook, adds what is missing; before that, the namespaces of such pods
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 
 from components.context import Context
@@ -32,11 +30,10 @@ class PodSecurity(pulumi.ComponentResource):
         self,
         name: str,
         context: Context,
-        after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("aiga:platform:PodSecurity", name, None, opts)
-        own = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(context.first))
         self.objects = [register(context, name, o, own) for o in (policy(), binding())]
         self.register_outputs({})
 

@@ -35,7 +35,7 @@ def services(platform: Platform, settings: Settings) -> dict[str, Row]:
     """One row for each service: its URL, its namespace, and the Secret (with the key in it) that opens it."""
     rows: dict[str, Row] = {}
     if platform.istio:
-        rows["models"] = _row(f"{_url(settings, settings.domain)}/seldon/<namespace>/<deployment>/", istio.NAMESPACE)
+        rows["models"] = _row(f"{settings.url()}/seldon/<namespace>/<deployment>/", istio.NAMESPACE)
     if platform.monitoring:
         page = _page(settings, platform, "grafana", "http://kps-grafana.monitoring.svc.cluster.local")
         rows["grafana"] = _row(page, monitoring.NAMESPACE, "monitoring/grafana-admin: admin-password")
@@ -79,9 +79,4 @@ def _store_secret(settings: Settings) -> str:
 
 
 def _page(settings: Settings, platform: Platform, host: str, inside: str) -> str:
-    return _url(settings, f"{host}.{settings.domain}") if platform.istio else inside
-
-
-def _url(settings: Settings, host: str) -> str:
-    port = settings.cluster.ingress.https_port
-    return f"https://{host}" if port == 443 else f"https://{host}:{port}"
+    return settings.url(host) if platform.istio else inside

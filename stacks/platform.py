@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -43,19 +44,21 @@ class Platform(pulumi.ComponentResource):
         self._settings = settings
         self._on = settings.layers
         self._own = pulumi.ResourceOptions(parent=self)
-        self.context = context = _context(settings)
+        self.context = _context(settings)
+        self.context = context = replace(self.context, first=(Guard("guard", self._shapes(), self._own),))
         enabled = {layer for layer, on in settings.layers if on}
         self.spaces = namespaces.spaces(enabled, minor=context.minor, channel_broker=settings.broker == "channel")
-        guard = [Guard("guard", self._shapes(), self._own)]
         self._policy: list[pulumi.Resource] = []
         if pod_security.supported(context):
-            self._policy = pod_security.PodSecurity("pod-security", context, guard, self._own).objects
-        spaces = namespaces.NamespacesArgs(spaces=self.spaces, after=guard)
+            self._policy = pod_security.PodSecurity("pod-security", context, self._own).objects
+        spaces = namespaces.NamespacesArgs(spaces=self.spaces)
         self._namespaces = namespaces.Namespaces("namespaces", context, spaces, self._own)
-        self._kinds = MonitoringKinds("monitoring-kinds", context, guard, self._own) if self._on.monitoring else None
+        self._kinds = MonitoringKinds("monitoring-kinds", context, self._own) if self._on.monitoring else None
 
         if self._on.nats:
-            self.nats = Nats("nats", context, NatsArgs(after=self._after("nats-io")), self._own)
+            generation = settings.tls.generation
+            servers = NatsArgs(certificate_generation=generation, after=self._after("nats-io"))
+            self.nats = Nats("nats", context, servers, self._own)
         if self._on.istio:
             self.istio = self._istio()
         if self._on.monitoring:
@@ -102,8 +105,9 @@ class Platform(pulumi.ComponentResource):
             domain=settings.domain,
             tls_secret=settings.tls.secret_name if settings.tls.certificate == "secret" else None,
             tls_generation=settings.tls.generation,
-            service_type=settings.gateway.service_type or traits.service_type,
-            service_annotations={**traits.annotations, **settings.gateway.annotations},
+            service_type=settings.service_type,
+            service_annotations=settings.service_annotations,
+            node_ports=(traits.http_port, traits.https_port),
             after=self._after("istio-system"),
         )
         return Istio("istio", self.context, args, self._own)

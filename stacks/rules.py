@@ -20,7 +20,7 @@ NEEDS: tuple[tuple[str, str, str], ...] = (
     ("argo", "nats", "the EventBus is a stream of it"),
     ("argo", "object_store", "workflows hand their artefacts on through it"),
     ("seldon", "istio", "it routes to models through Istio's gateway and CRDs"),
-    ("seldon", "knative", "its request logger sends every prediction to the Broker"),
+    ("seldon", "knative", "its request logger sends to the Broker"),
     ("seldon", "object_store", "model servers load their models from it"),
 )
 """Layer, what it needs, and why; stacks/platform.py draws the same edges."""

@@ -124,12 +124,12 @@ class Settings(Model):
         """DNS name of a service behind the gateway, such as grafana.aiga.localhost."""
         return f"{service}.{self.domain}"
 
-    def url(self, service: str) -> str:
-        """HTTPS URL of a service behind the gateway, with the provider's port."""
+    def url(self, service: str | None = None) -> str:
+        """HTTPS URL of a page behind the gateway, with the provider's port; without a name, that of models."""
         port = self.cluster.ingress.https_port
         if self.service_type == "LoadBalancer" and self.cluster.ingress.service_type == "NodePort":
             port = 443
-        return f"https://{self.host(service)}" + ("" if port == 443 else f":{port}")
+        return f"https://{self.host(service) if service else self.domain}" + ("" if port == 443 else f":{port}")
 
 
 def minor_of(version: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.clusters.traits import ClusterTraits, Ingress, Monitoring
+from stacks.clusters.traits import ClusterTraits, Ingress
 
 WEBHOOK_PORTS = (15017, 8443, 4443)
 """istiod, Knative and NATS, Seldon: what the control plane must reach on the nodes besides 443 and 10250."""
@@ -14,8 +14,6 @@ TRAITS = ClusterTraits(
     title="Google Kubernetes Engine, Standard mode",
     storage_class="standard-rwo",
     ingress=Ingress(address="the load balancer's, in the output gatewayAddress"),
-    # The control plane is Google's and shows no targets; GKE runs kube-dns, not CoreDNS.
-    monitoring=Monitoring(core_dns=False),
     notes=(
         "Autopilot is not supported: it denies istio-init's NET_ADMIN, node-exporter's host paths and Services in "
         "kube-system.",

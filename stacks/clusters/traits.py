@@ -40,8 +40,6 @@ class Monitoring:
     controller_manager: bool = False
     proxy: bool = False
     """Metrics of kube-proxy: it binds them to 127.0.0.1 unless told otherwise."""
-    core_dns: bool = True
-    """A Service for CoreDNS in kube-system, where the chart may create one."""
 
 
 @dataclass(frozen=True, kw_only=True)

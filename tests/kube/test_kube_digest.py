@@ -31,7 +31,7 @@ LIVE: dict[str, Any] = {
                     },
                 },
             },
-            {"manager": "kwok", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
+            {"manager": "aiga", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
         ],
     },
     "spec": {

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from samples import config_map, deployment
+from sim_samples import config_map, deployment
 
 import simulator
 import tools

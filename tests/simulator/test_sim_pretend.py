@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from samples import claim, deployment, service
+from sim_samples import claim, deployment, service
 
 import simulator
 from kube.cluster import Cluster

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import config_map, deployment, service, webhook
+from sim_samples import config_map, deployment, service, webhook
 
 import simulator
 from kube.cluster import Cluster
