@@ -36,7 +36,7 @@ env: $(READY) ## What pulumi and kubectl typed by hand need: eval "$(make env)"
 
 test: $(READY) ## All tests that one machine can run: quick ones side by side, then those of the engine
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not engine"
-	$(PYTHON) -m pytest -m engine
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m engine
 
 check: $(READY) ## Format, lint, types, direction of imports, generated files
 	$(VENV)/bin/ruff format --check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,17 @@ from typing import Any
 
 from kube.cluster import Cluster
 from simulator import cluster as simulation
-from stacks.workdir import ROOT
+from stacks.workdir import ROOT, WorkDir
 
 VOLATILE = {"Event", "Lease", "EndpointSlice", "Endpoints", "ComponentStatus", "Node", "CSINode", "LeaseCandidate"}
 """Kinds that a cluster makes and drops by itself all the time."""
 STACK = "sim"
+
+OFF = ("knative", "argo", "seldon", "monitoring", "flux")
+THREE = {f"layers.{layer}": "false" for layer in (*OFF, "istio")}
+"""NATS, the object store and SealedSecrets stay on: StatefulSet, Job, volumes, generated keys."""
+WEBHOOKS = {f"layers.{layer}": "false" for layer in (*OFF, "nats", "objectStore")}
+"""Istio stays on, for its webhooks, and SealedSecrets."""
 
 
 @dataclass
@@ -65,6 +72,12 @@ class World:
     def stop(self) -> None:
         simulation.down(self.home, progress=lambda _: None)
 
+    def anew(self) -> None:
+        """An empty simulator, and no state: quicker than taking everything down."""
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+        simulation.up(self.home, progress=lambda _: None)
+
 
 def counted(output: str, word: str) -> int:
     """A figure of the closing line: `stack sim: 31 created, 349 unchanged in 43.5 s; …`."""
@@ -98,10 +111,10 @@ def kill_all_of(process: subprocess.Popen[str], home: Path) -> None:
     """SIGKILL to the command, its engine and every plugin: nothing gets to say goodbye."""
     from stacks import resume
     from stacks.processes import running
-    from stacks.workdir import WorkDir
 
     mark = f"{resume.MARK}={home}"
-    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     for other in running():
         if "pulumi" in other.command and mark in _environment(other.pid):
             _kill(other.pid)
@@ -150,3 +163,26 @@ def _owned(world: World) -> int:
         )
     except Exception:
         return 0
+
+
+def assert_converged(world: World) -> None:
+    """One more `up` finds nothing to do, and what the cluster holds is what the state knows."""
+    assert "stack sim: no change" in world.run("up")
+    assert_no_orphan(world)
+
+
+def assert_no_orphan(world: World) -> None:
+    """What the cluster holds of the stack is what the state knows, each once."""
+    work = WorkDir(STACK, ROOT, world.home.parent)
+    state = work.state()
+    assert not state.get("pending_operations")
+    ids = [r["id"] for r in state["resources"] if r["type"].startswith("kubernetes:")]
+    urns = [r["urn"] for r in state["resources"]]
+    assert len(urns) == len(set(urns))
+    live = [
+        (kind, meta.get("namespace"), meta["name"])
+        for (kind, _, _), meta in everything(world.cluster).items()
+        if meta.get("labels", {}).get("aiga.dev/stack") == STACK and not meta.get("ownerReferences")
+    ]
+    bulk = sum(len(r["inputs"]["objects"]) for r in state["resources"] if r["type"].endswith("aiga:Objects"))
+    assert len(live) == len(ids) + bulk, "no orphan, and nothing twice"
