@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -124,6 +124,21 @@ class Upstream:
     standins: Path | None = None
     cache: Path = ROOT / ".aiga" / "cache" / "upstream"
     allow_unverified: bool = True
+
+    def check(self, entries: Iterable[Entry]) -> None:
+        """Finds all of them before anything is registered.
+
+        Raises:
+            pulumi.RunError: naming every one that is not to be had or not what it should be.
+        """
+        mistakes = []
+        for entry in entries:
+            try:
+                self.locate(entry)
+            except pulumi.RunError as error:
+                mistakes.append(str(error))
+        if mistakes:
+            raise pulumi.RunError("\n".join(mistakes))
 
     def locate(self, entry: Entry) -> Located:
         """The entry's files, checked.

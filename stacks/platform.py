@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components import namespaces, nats, object_store, pod_security, retry
+from components import namespaces, nats, object_store, pod_security, retry, upstream
 from components.argo import Argo, ArgoArgs
 from components.context import Context
 from components.flux import Flux, FluxArgs
@@ -22,7 +22,7 @@ from components.nats import URL, Nats, NatsArgs
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.sealed_secrets import SealedSecrets, SealedSecretsArgs
 from components.seldon import Seldon, SeldonArgs
-from components.upstream import Upstream
+from components.upstream import Entry, Upstream
 from stacks.settings import Settings
 
 
@@ -45,6 +45,7 @@ class Platform(pulumi.ComponentResource):
         self._on = settings.layers
         self._own = pulumi.ResourceOptions(parent=self)
         self.context = _context(settings)
+        self.context.upstream.check(sources(settings))
         self.context = context = replace(self.context, first=(Guard("guard", self._shapes(), self._own),))
         enabled = {layer for layer, on in settings.layers if on}
         self.spaces = namespaces.spaces(enabled, minor=context.minor, channel_broker=settings.broker == "channel")
@@ -197,6 +198,28 @@ class Platform(pulumi.ComponentResource):
             after=self._after("flux-system"),
         )
         return Flux("flux", self.context, args, self._own)
+
+
+def sources(settings: Settings) -> list[Entry]:
+    """The charts and manifests of the layers that are on."""
+    natss = {"channel": "eventing-natss", "native": "eventing-natss-broker"}[settings.broker]
+    charts: dict[str, list[str]] = {
+        "istio": ["base", "istiod", "gateway"],
+        "nats": ["nats"],
+        "argo": ["argo-workflows", "argo-events"],
+        "seldon": ["seldon-core-operator"],
+        "monitoring": ["prometheus-operator-crds", "kube-prometheus-stack"],
+        "object_store": [settings.object_store.driver] if settings.object_store.driver != "s3" else [],
+        "sealed_secrets": ["sealed-secrets"],
+        "flux": ["flux2"],
+    }
+    on = [layer for layer, enabled in settings.layers if enabled]
+    manifests = ["knative-eventing", natss] if settings.layers.knative else []
+    pinned = upstream.lock()
+    return [
+        *(pinned.charts[chart] for layer in on for chart in charts.get(layer, [])),
+        *(pinned.manifests[manifest] for manifest in manifests),
+    ]
 
 
 def _provided(settings: Settings) -> pulumi.ResourceOptions:

@@ -137,12 +137,15 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def progressed(world: World, count: int, process: subprocess.Popen[str], timeout: float = 120) -> bool:
+def progressed(
+    world: World, count: int, process: subprocess.Popen[str], timeout: float = 120, *, falling: bool = False
+) -> bool:
     """Waits until the cluster has so many objects of the stack, or the command ended; whether it got there."""
     deadline = time.monotonic() + timeout
     while process.poll() is None and time.monotonic() < deadline:
-        if _owned(world) >= count:
-            return True
+        owned = _owned(world)
+        if owned <= count if falling else owned >= count:
+            return process.poll() is None
         time.sleep(0.1)
     return False
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from engine_world import STACK, THREE, World, assert_converged, assert_no_orphan, everything, kill_all_of, progressed
 
 POINTS = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13)
 """Objects of the stack on the cluster at the kill: about twenty of the kinds counted are there at the end."""
-SECONDS = (4.0, 7.0, 10.0)
-"""Into `down`: its engine starts, deletes, waits for namespaces."""
+LEFT = (18, 11, 4)
+"""Objects still there at each kill of `down`: at its beginning, in the middle, while namespaces go."""
 
 
 @pytest.fixture
@@ -32,14 +30,14 @@ def test_an_up_killed_at_some_point_is_finished_by_the_next(empty: World, point:
 
 def test_a_down_killed_thrice_is_finished_by_the_next(empty: World) -> None:
     empty.run("up")
-    for seconds in SECONDS:
+    for left in LEFT:
         process = empty.start("down", "--keep-cluster")
-        time.sleep(seconds)
-        assert process.poll() is None, "it was to be killed before its end"
+        reached = progressed(empty, left, process, falling=True)
         kill_all_of(process, empty.home)
+        assert reached, "it was to be killed before its end"
     assert "resuming" in empty.run("down", "--keep-cluster")
-    left = [k for k, m in everything(empty.cluster).items() if m.get("labels", {}).get("aiga.dev/stack") == STACK]
-    assert left == []
+    still = [k for k, m in everything(empty.cluster).items() if m.get("labels", {}).get("aiga.dev/stack") == STACK]
+    assert still == []
 
 
 def test_after_a_kill_there_is_nothing_left_to_change(empty: World) -> None:
