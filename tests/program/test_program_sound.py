@@ -96,7 +96,7 @@ def test_no_object_is_there_twice_and_aggregated_roles_hold_no_rules(wiring: Wir
 @pytest.mark.skipif(crds() is None, reason="no CRD schemas at hand: AIGA_CRDS=<folder of CRD files> make test")
 def test_the_channels_that_brokers_make_fit_their_schema() -> None:
     found = wired(*SHAPES[0]).of("ConfigMap")
-    templates = [o["data"]["channel-template-spec"] for o in found if "channel-template-spec" in o["data"]]
+    templates = [o["data"]["channel-template-spec"] for o in found if "channel-template-spec" in o.get("data", {})]
     assert templates
     for template in map(yaml.safe_load, templates):
         assert faults({**template, "metadata": {"name": "template"}}) == []
