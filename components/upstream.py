@@ -131,14 +131,18 @@ class Upstream:
         Raises:
             pulumi.RunError: naming every one that is not to be had or not what it should be.
         """
-        mistakes = []
+        mistakes, unverified = [], []
         for entry in entries:
             try:
-                self.locate(entry)
+                found = self.locate(entry)
             except pulumi.RunError as error:
                 mistakes.append(str(error))
+            else:
+                unverified += [] if found.verified else [entry.stem]
         if mistakes:
             raise pulumi.RunError("\n".join(mistakes))
+        if unverified:
+            pulumi.log.warn(f"unverified, for {LOCK_FILE.name} has no sha256 (`make lock`): {', '.join(unverified)}")
 
     def locate(self, entry: Entry) -> Located:
         """The entry's files, checked.

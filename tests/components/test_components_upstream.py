@@ -247,3 +247,22 @@ def test_the_projects_own_lock_has_every_source_as_a_list_and_every_version_as_t
     assert len(entries) == 17
     assert all(isinstance(e.version, str) and e.sources for e in entries)
     assert len(lock.manifests["knative-eventing"].sources) == 2
+
+
+def test_all_mistakes_come_at_once_and_what_is_unverified_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    charts = upstream.lock().charts
+    folder = tmp_path / "charts" / charts["nats"].stem
+    folder.mkdir(parents=True)
+    (folder / "Chart.yaml").write_text("name: nats\n")
+    vendored = Upstream(mode="vendor", vendor=tmp_path)
+    vendored.check([charts["nats"]])
+    assert len(said) == 1
+    assert charts["nats"].stem in said[0]
+    with pytest.raises(pulumi.RunError) as refused:
+        vendored.check([charts["base"], charts["nats"], charts["istiod"]])
+    assert charts["base"].stem in str(refused.value)
+    assert charts["istiod"].stem in str(refused.value)
