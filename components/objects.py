@@ -6,15 +6,14 @@ is enough for a preview to list object by object what changes. The bodies lie be
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import (
@@ -27,28 +26,20 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from components.target import one_line
 from kube import digest
 from kube.bundle import PATIENCE, Bundle
 from kube.cluster import Cluster
-from kube.errors import Invalid, KubeError
+from kube.errors import Invalid
 from kube.ownership import prepared, valid_stack
 from kube.refs import Ref
 from kube.waiting import patiently
 
 Props = dict[str, Any]
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 _MARK = " ("
 # Characters kept of a digest: 128 bits name a body for good; 64 are enough to see that live fields changed.
 _BODY, _LIVE = len("sha256:") + 32, 16
-
-
-class ObjectsError(Exception):
-    """The one line that `pulumi up` prints."""
-
-    # The engine prints the name of the class, with its module, in front of the message.
-    __module__ = "builtins"
-    __qualname__ = "Objects"
 
 
 class Objects(Resource, module="aiga", name="Objects"):
@@ -147,19 +138,6 @@ def _bodies(name: str, objects: Sequence[Mapping[str, Any]], stack: str) -> dict
     return bodies
 
 
-def _one_line(method: Method) -> Method:
-    """A failure is one line of text, not a chain of tracebacks."""
-
-    @functools.wraps(method)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(*args, **kwargs)
-        except (KubeError, OSError) as error:
-            raise ObjectsError(str(error)) from None
-
-    return guarded  # type: ignore[return-value]
-
-
 class ObjectsProvider(ResourceProvider):
     """What the plugin does for `Objects`. Pickled into every state by name, so without attributes before configure."""
 
@@ -178,7 +156,7 @@ class ObjectsProvider(ResourceProvider):
         """From digests alone, with no cluster. Never a replacement: deleting the old would delete the new."""
         return DiffResult(changes=olds.get("objects") != news.get("objects"))
 
-    @_one_line
+    @one_line
     def create(self, props: Props) -> CreateResult:
         """Apply all, or leave nothing."""
         holder = secrets.token_hex(6)
@@ -187,7 +165,7 @@ class ObjectsProvider(ResourceProvider):
         live = bundle.put(bodies, force=bodies if props.get("force") else ())
         return CreateResult(holder, _outputs(props, live, identity))
 
-    @_one_line
+    @one_line
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Apply what changed or was found edited, delete what left the map."""
         bundle, identity = self._bundle(id_, news, olds)
@@ -202,7 +180,7 @@ class ObjectsProvider(ResourceProvider):
         )
         return UpdateResult(_outputs(news, {**_live(olds), **live}, identity))
 
-    @_one_line
+    @one_line
     def read(self, id_: str, props: Props) -> ReadResult:
         """Mark each object that is not as it was applied; the next `up` applies it again."""
         found = self._bundle(id_, props, props)[0].drift(_live(props))
@@ -211,7 +189,7 @@ class ObjectsProvider(ResourceProvider):
         inputs = {key: props[key] for key in ("stack", "timeout", "force")} | {"objects": marked}
         return ReadResult(id_, {**props, "objects": marked}, inputs)
 
-    @_one_line
+    @one_line
     def delete(self, id_: str, props: Props) -> None:
         """Return when all are gone."""
         self._bundle(id_, props, props)[0].delete(props["objects"])

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from kube.cluster import Cluster
 from kube.errors import KubeError
 
-ROOT = Path(os.environ.get("AIGA_HOME") or Path(__file__).resolve().parents[1])
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class ClusterError(Exception):
+    """The one line that `pulumi up` prints."""
+
+    # The engine prints the name of the class, with its module, in front of the message.
+    __module__ = "builtins"
+    __qualname__ = "aiga"
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ def one_line(operation: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return operation(*args, **kwargs)
-        except KubeError as error:
+        except (KubeError, OSError) as error:
             sys.tracebacklimit = 0
-            raise RuntimeError(str(error)) from None
+            raise ClusterError(str(error)) from None
 
     return wrapped

@@ -11,7 +11,8 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from components import objects
-from components.objects import ObjectsError, ObjectsProvider
+from components.objects import ObjectsProvider
+from components.target import ClusterError
 from kube import digest
 from kube.errors import Invalid
 
@@ -111,10 +112,10 @@ def test_the_cluster_is_that_of_the_configuration_and_never_the_ambient_one(
     monkeypatch.setattr("sys.tracebacklimit", 1000, raising=False)
     provider = ObjectsProvider()
     provider.configure(ConfigureRequest(Config(config, "aiga")))
-    with pytest.raises(ObjectsError, match=expected) as caught:
+    with pytest.raises(ClusterError, match=expected) as caught:
         provider.create({"objects": {}, "stack": "dev", "timeout": 5})
     assert caught.value.__cause__ is None
-    assert type(caught.value).__qualname__ == "Objects", "the engine prints it in front of the line"
+    assert type(caught.value).__qualname__ == "aiga", "the engine prints it in front of the line"
 
 
 def test_live_digests_survive_the_way_through_the_state() -> None:
