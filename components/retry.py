@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -26,6 +27,7 @@ class Cause:
     remedy: str
 
 
+LOST = "it was made, but the API server's answer was lost"
 CAUSES = (
     Cause(
         r"failed calling webhook|failed to call webhook|conversion webhook for|no endpoints available for service",
@@ -77,10 +79,22 @@ def layer(urn: str) -> str:
     return types[-1].rpartition(":")[2] if types else "the stack"
 
 
+def lost(errors: Sequence[str]) -> bool:
+    """Whether an object exists because an earlier try made it and the API server died before it could say so."""
+    return bool(errors) and "already exists" in errors[0] and any(cause(earlier) for earlier in errors[1:])
+
+
+def half_done(message: str) -> bool:
+    """Whether a failed command may have made what its state does not know, so that the next one has to resume."""
+    return LOST in message or cause(message) is not None
+
+
 async def decide(args: pulumi.ErrorHookArgs, pauses: tuple[float, ...] = PAUSES) -> bool:
     """Whether the engine should try the operation again; sleeps first. Says why once it gives up."""
     reason = cause(args.errors[0]) if args.errors else None
     if reason is None:
+        if lost(args.errors):
+            pulumi.log.error(f"{layer(args.urn)}: {args.name}: {LOST} (run `make up` again: it resumes)")
         return False
     attempt = len(args.errors)
     if attempt >= ATTEMPTS:

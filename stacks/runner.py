@@ -14,10 +14,11 @@ from typing import Any
 from pulumi.automation.events import OpType
 from rich.console import Console
 
+from components import retry
 from kube.cluster import Cluster
 from simulator import cluster as simulation
 from stacks import changes, resume, session, summary, target
-from stacks.errors import RunnerError, UserError
+from stacks.errors import EngineError, RunnerError, UserError
 from stacks.progress import Board, short
 from stacks.session import Session
 from stacks.sweep import sweep
@@ -171,9 +172,11 @@ class Runner:
         self.work.interrupted.write_text(f"make {doing}")
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             # The note of a killed command stays until a recovery is over; an engine that was killed leaves its lock.
-            if not self._killed and not resume.locks(self.work):
+            # An API server that died in mid-request leaves what the state does not know, as a kill does.
+            lost = isinstance(error, EngineError) and retry.half_done(str(error))
+            if not self._killed and not resume.locks(self.work) and not lost:
                 self.work.interrupted.unlink(missing_ok=True)
             raise
         self.work.interrupted.unlink(missing_ok=True)

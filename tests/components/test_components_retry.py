@@ -159,3 +159,15 @@ def test_every_cause_says_what_to_do() -> None:
     for cause in CAUSES:
         assert cause.remedy
         assert not cause.what.endswith(".")
+
+
+LOST_ANSWER = ['services "nats" already exists', "read tcp: connection reset by peer"]
+
+
+def test_an_object_made_by_a_try_whose_answer_was_lost_is_known_as_such() -> None:
+    assert retry.lost(LOST_ANSWER)
+    assert not retry.lost(LOST_ANSWER[:1]), "somebody else's object"
+    assert not retry.lost([])
+    assert retry.half_done(f"Service nats: {retry.LOST} (…)")
+    assert retry.half_done("dial tcp 127.0.0.1:6443: connection refused")
+    assert not retry.half_done("admission denied the request")
