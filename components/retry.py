@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
+
+from components.target import Target
+from kube.errors import KubeError
+from kube.refs import Ref
 
 ATTEMPTS = 8
 """Tries of one object, the first included: with the pauses below about 90 s in all."""
@@ -28,6 +33,9 @@ class Cause:
 
 
 LOST = "it was made, but the API server's answer was lost"
+EXISTS = "already exists"
+Owns = Callable[[Mapping[str, Any]], bool]
+"""Whether the live object of these inputs carries the stack's label."""
 CAUSES = (
     Cause(
         r"failed calling webhook|failed to call webhook|conversion webhook for|no endpoints available for service",
@@ -81,7 +89,7 @@ def layer(urn: str) -> str:
 
 def lost(errors: Sequence[str]) -> bool:
     """Whether an object exists because an earlier try made it and the API server died before it could say so."""
-    return bool(errors) and "already exists" in errors[0] and any(cause(earlier) for earlier in errors[1:])
+    return bool(errors) and EXISTS in errors[0] and any(cause(earlier) for earlier in errors[1:])
 
 
 def half_done(message: str) -> bool:
@@ -89,11 +97,11 @@ def half_done(message: str) -> bool:
     return LOST in message or cause(message) is not None
 
 
-async def decide(args: pulumi.ErrorHookArgs, pauses: tuple[float, ...] = PAUSES) -> bool:
+async def decide(args: pulumi.ErrorHookArgs, pauses: tuple[float, ...] = PAUSES, ours: Owns = lambda _: False) -> bool:
     """Whether the engine should try the operation again; sleeps first. Says why once it gives up."""
     reason = cause(args.errors[0]) if args.errors else None
     if reason is None:
-        if lost(args.errors):
+        if lost(args.errors) or (EXISTS in "".join(args.errors[:1]) and ours(args.new_inputs or {})):
             pulumi.log.error(f"{layer(args.urn)}: {args.name}: {LOST} (run `make up` again: it resumes)")
         return False
     attempt = len(args.errors)
@@ -107,6 +115,14 @@ async def decide(args: pulumi.ErrorHookArgs, pauses: tuple[float, ...] = PAUSES)
     return True
 
 
-def hook() -> pulumi.ErrorHook:
+def hook(target: Target, stack: str) -> pulumi.ErrorHook:
     """The hook to bind to every object of the stack; register it once per program."""
-    return pulumi.ErrorHook("retry-api-server-errors", decide)
+
+    def ours(inputs: Mapping[str, Any]) -> bool:
+        try:
+            live = target.connect().get(Ref.of(inputs))
+        except KubeError:
+            return False
+        return live is not None and live["metadata"].get("labels", {}).get("aiga.dev/stack") == stack
+
+    return pulumi.ErrorHook("retry-api-server-errors", lambda args: decide(args, ours=ours))

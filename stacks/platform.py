@@ -22,6 +22,7 @@ from components.nats import URL, Nats, NatsArgs
 from components.object_store import ObjectStore, ObjectStoreArgs
 from components.sealed_secrets import SealedSecrets, SealedSecretsArgs
 from components.seldon import Seldon, SeldonArgs
+from components.target import Target
 from components.upstream import Entry, Upstream
 from stacks.settings import Settings
 
@@ -248,5 +249,5 @@ def _context(settings: Settings) -> Context:
         storage_class=settings.volume_class,
         monitoring=settings.layers.monitoring,
         protect=settings.protects,
-        retry=[retry.hook()],
+        retry=[retry.hook(Target(settings.kubeconfig or "", settings.context), pulumi.get_stack())],
     )
