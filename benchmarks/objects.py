@@ -19,10 +19,9 @@ from typing import Any
 
 from pulumi import automation as auto
 from rich.console import Console
-from rich.table import Table
 
 import tools
-from benchmarks.platform import Row, timed
+from benchmarks.platform import Row, report, timed
 from components.objects import Objects
 from kube.cluster import Cluster
 from kube.ownership import labels
@@ -149,23 +148,12 @@ def _file(path: Path, projects: Sequence[list[Manifest]]) -> str:
     return str(path)
 
 
-def report(count: int, rows: Sequence[Row], size: int, console: Console) -> None:
-    """Print what was measured."""
-    table = Table(title=f"{count} Objects, {len(project(0)) * count} objects", title_justify="left")
-    for heading in ("", "aiga", "kubectl", "ratio"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for row in rows:
-        table.add_row(row.what, f"{row.ours:.1f} s", f"{row.kubectl:.1f} s", f"{row.ratio:.2f}")
-    console.print(table)
-    console.print(f"state: {size} bytes")
-
-
 def main(counts: Sequence[int] = COUNTS) -> None:
     """Measure and print each size."""
     for count in counts:
         with tempfile.TemporaryDirectory(prefix="aiga-bench-") as folder:
             rows, size = measure(count, Path(folder))
-        report(count, rows, size, Console())
+        report(f"{count} Objects, {len(project(0)) * count} objects", rows, size, Console())
 
 
 if __name__ == "__main__":

@@ -132,9 +132,9 @@ def _plain(o: Manifest) -> Manifest:
     return dict(json.loads(text))
 
 
-def report(rows: Sequence[Row], size: int, console: Console) -> None:
-    vendored = (upstream.ROOT / "vendor" / "charts").is_dir()
-    table = Table(title=f"The whole platform, {'real charts' if vendored else 'stand-in charts'}", title_justify="left")
+def report(title: str, rows: Sequence[Row], size: int, console: Console) -> None:
+    """Print what was measured."""
+    table = Table(title=title, title_justify="left")
     for heading in ("", "aiga", "kubectl", "ratio"):
         table.add_column(heading, justify="right" if heading else "left")
     for row in rows:
@@ -146,7 +146,8 @@ def report(rows: Sequence[Row], size: int, console: Console) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="aiga-bench-") as folder:
         rows, size = measure(Path(folder))
-    report(rows, size, Console())
+    vendored = (upstream.ROOT / "vendor" / "charts").is_dir()
+    report(f"The whole platform, {'real charts' if vendored else 'stand-in charts'}", rows, size, Console())
 
 
 if __name__ == "__main__":
