@@ -82,7 +82,7 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt
 	@echo "virtualenv: $(VENV), from requirements-dev.txt and constraints.txt" >&2
 	@if uv --version >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python '>=3.11' $(VENV) && \
-		uv pip install --quiet --python $(PYTHON) -r requirements-dev.txt -c constraints.txt; \
+		uv pip install --quiet --compile-bytecode --python $(PYTHON) -r requirements-dev.txt -c constraints.txt; \
 	else \
 		found=; \
 		for python in python3 python3.13 python3.12 python3.11; do \

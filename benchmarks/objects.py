@@ -27,7 +27,7 @@ from kube.cluster import Cluster
 from kube.ownership import labels
 from simulator import Running
 from simulator.testing import fresh
-from stacks.traces import shortened
+from stacks.chatter import spared
 from stacks.workdir import ROOT
 
 Manifest = dict[str, Any]
@@ -73,7 +73,7 @@ def measure(count: int, folder: Path) -> tuple[list[Row], int]:
     projects = [project(number) for number in range(count)]
     changed = copy.copy(projects)
     changed[count // 2] = project(count // 2, version=1)
-    with _cluster() as running, shortened(ROOT):
+    with _cluster() as running, spared(ROOT):
         ours, size = _ours(projects, changed, running, folder)
     with _cluster() as running:
         theirs = _theirs(projects, changed, running, folder)

@@ -21,12 +21,11 @@ import yaml
 
 from components import upstream
 from components.context import Context, Profile
+from kube import charts
 from kube.yaml import load_all
 
 Manifest = dict[str, Any]
 VALUES = Path(__file__).with_name("values")
-API_VERSIONS = ("monitoring.coreos.com/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
-"""What charts may find in Capabilities.APIVersions: the kinds that the platform itself brings, and no more."""
 CLUSTER_SCOPED = frozenset(
     {
         "APIService",
@@ -49,23 +48,9 @@ CLUSTER_SCOPED = frozenset(
 
 
 def values(chart: str, profile: Profile, *overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A chart's values for a profile, from `values/<chart>.yaml`, with the layer's own on top.
-
-    `team` is `laptop` with more room; `prod` stands by itself; all three start from `all`.
-    """
+    """A chart's values for a profile, from `values/<chart>.yaml`, with the layer's own on top."""
     sections = yaml.safe_load((VALUES / f"{chart}.yaml").read_text())
-    names = {"laptop": ["all", "laptop"], "team": ["all", "laptop", "team"], "prod": ["all", "prod"]}[profile]
-    return merged(*(sections[name] for name in names), *overrides)
-
-
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep merge as helm does it: maps are merged, anything else is replaced by the later one."""
-    result: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            old = result.get(key)
-            result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
+    return charts.merged(*(sections[name] for name in charts.PROFILES[profile]), *overrides)
 
 
 def render(context: Context, name: str, *, release: str, namespace: str, values: Mapping[str, Any]) -> list[Manifest]:
@@ -75,8 +60,7 @@ def render(context: Context, name: str, *, release: str, namespace: str, values:
         pulumi.RunError: the chart is not to be had, or helm refuses it; helm's own reason is in the message.
     """
     located = context.upstream.locate(upstream.lock().charts[name])
-    flags = ["--namespace", namespace, "--include-crds", "--no-hooks", "--kube-version", context.kubernetes_version]
-    flags += [flag for version in API_VERSIONS for flag in ("--api-versions", version)]
+    flags = charts.flags(namespace, context.kubernetes_version)
     body = json.dumps(values, sort_keys=True)
     key = hashlib.sha256(json.dumps([located.digest, _helm_version(), release, flags, body]).encode()).hexdigest()
     cached = upstream.ROOT / ".aiga" / "cache" / "render" / f"{key}.json"

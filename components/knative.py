@@ -30,6 +30,15 @@ OURS = {
     "native": {"ConfigMap/config-nats-broker"},
 }
 """Upstream's configuration that the layer writes itself."""
+IDLE = {
+    "channel": set[str](),
+    "native": {
+        *(f"Deployment/mt-broker-{part}" for part in ("controller", "filter", "ingress")),
+        *(f"Service/broker-{part}" for part in ("filter", "ingress")),
+        *(f"HorizontalPodAutoscaler/broker-{part}-hpa" for part in ("filter", "ingress")),
+    },
+}
+"""What would run for the way to a Broker that was not chosen."""
 NATIVE_CONFIG = "natsjetstream.eventing.knative.dev/config"
 KEPT = "72h"
 """How long a stream keeps an event: without a limit it fills its volume, and then takes no more."""
@@ -85,7 +94,7 @@ def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
         objects,
         fixes.first_of_each,
         fixes.drop(kinds={"Namespace", "PodDisruptionBudget", *({"HorizontalPodAutoscaler"} if single else ())}),
-        fixes.drop(names=OURS[broker]),
+        fixes.drop(names=OURS[broker] | IDLE[broker]),
         fixes.aggregated_roles,
         fixes.released(REGISTRY, f"v{lock().manifests[natss].version}"),
         fixes.secured,

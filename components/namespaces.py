@@ -59,6 +59,8 @@ def spaces(layers: Collection[str], *, minor: int, channel_broker: bool) -> list
 @dataclass(frozen=True, kw_only=True)
 class NamespacesArgs:
     spaces: Collection[Space]
+    outside_store: int | None = None
+    """Port of an object store that is not the cluster's own."""
 
 
 class Namespaces(pulumi.ComponentResource):
@@ -84,7 +86,8 @@ class Namespaces(pulumi.ComponentResource):
             return register(context, name, o, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
         namespace = add(manifest(space), *context.first)
-        for o in [quota(space.name, context.profile), *network.policies(space.name, present)]:
+        policies = network.policies(space.name, present, outside_store=args.outside_store)
+        for o in [quota(space.name, context.profile), *policies]:
             add(o, namespace)
         return add(limits(space.name), namespace)
 

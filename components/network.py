@@ -18,6 +18,7 @@ PROJECT_PREFIX = "project-"
 PROJECT_LABEL = "aiga.dev/project"
 """Carried by the namespace of every project, with the project's name as value."""
 API_SERVER_PORTS = (443, 6443)
+STORE = "storage"
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ FLOWS = (
     Flow("argo-events", "knative-eventing", (8080,), "sensors send events to a Broker"),
     Flow("knative-eventing", "projects", (80, 8080, 9000), "Triggers deliver events to monitors and models"),
     Flow("monitoring", "knative-eventing", (9090, 9092), "metrics"),
-    Flow("argo", "storage", (9000, 8333), "workflow artefacts"),
-    Flow("projects", "storage", (9000, 8333), "data and models"),
-    Flow("flux-system", "storage", (9000, 8333), "releases from the platform's own store"),
-    Flow("monitoring", "storage", (9000, 9324, 9327), "metrics"),
+    Flow("argo", STORE, (9000, 8333), "workflow artefacts"),
+    Flow("projects", STORE, (9000, 8333), "data and models"),
+    Flow("flux-system", STORE, (9000, 8333), "releases from the platform's own store"),
+    Flow("monitoring", STORE, (9000, 9324, 9327), "metrics"),
     Flow("monitoring", "argo", (9090,), "metrics"),
     Flow("monitoring", "argo-events", (7777, 8081), "metrics"),
     Flow("anywhere", "seldon-system", (4443,), "the API server calls the webhook"),
@@ -69,16 +70,18 @@ FLOWS = (
 )
 
 
-def policies(namespace: str, present: Collection[str]) -> list[Manifest]:
+def policies(namespace: str, present: Collection[str], *, outside_store: int | None = None) -> list[Manifest]:
     """The NetworkPolicies of one namespace, of the platform or of a project.
 
     Args:
         present: The namespaces that the stack has; a flow with another one is left out.
+        outside_store: Port of an object store that is not the cluster's own.
     """
     own = "projects" if namespace.startswith(PROJECT_PREFIX) else namespace
-    ingress = [_rule("from", f.source, f.ports) for f in FLOWS if f.target == own and _has(f.source, present)]
+    flows = [*FLOWS, *(_to_outside_store(outside_store) if outside_store else [])]
+    ingress = [_rule("from", f.source, f.ports) for f in flows if f.target == own and _has(f.source, present)]
     egress = [
-        _rule("to", f.target, f.ports) for f in FLOWS if f.source in (own, "namespaces") and _has(f.target, present)
+        _rule("to", f.target, f.ports) for f in flows if f.source in (own, "namespaces") and _has(f.target, present)
     ]
     common = [
         {"to": [_namespace("kube-system")], "ports": [{"protocol": p, "port": 53} for p in ("UDP", "TCP")]},
@@ -97,6 +100,12 @@ def policies(namespace: str, present: Collection[str]) -> list[Manifest]:
             },
         ),
     ]
+
+
+def _to_outside_store(port: int) -> list[Flow]:
+    """Who may reach the cluster's own store may reach one outside, as may the Job that makes its buckets."""
+    sources = [STORE, *(f.source for f in FLOWS if f.target == STORE and f.source != "monitoring")]
+    return [Flow(source, "anywhere", (port,), "the object store outside") for source in sources]
 
 
 def _has(party: Party, present: Collection[str]) -> bool:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_random as random
@@ -30,6 +31,11 @@ ENDPOINTS = {
 }
 REPLICATED_SEAWEEDFS = "http://seaweedfs-s3.storage.svc.cluster.local:8333"
 """In the prod profile SeaweedFS answers S3 from pods of its own."""
+METRICS: Mapping[str, tuple[dict[str, str], Sequence[dict[str, str]]]] = {
+    "minio": ({"app": "minio", "monitoring": "true"}, [{"port": "http", "path": "/minio/v2/metrics/cluster"}]),
+    "seaweedfs": ({"app.kubernetes.io/name": "seaweedfs"}, [{"port": "server-metrics"}, {"port": "metrics"}]),
+}
+"""Labels of the Services with metrics, and their endpoints. RustFS has none: it only pushes, by OTLP."""
 REQUESTS = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
 """For containers that state nothing: RustFS' init container, which a quota would refuse."""
 
@@ -123,6 +129,7 @@ class ObjectStore(pulumi.ComponentResource):
             fixes.without_token("seaweedfs-master", "seaweedfs-volume", "seaweedfs-filer"),
             fixes.budgeted,
             fixes.spread,
+            lambda objects: [*objects, *_monitor(args.driver)],
         )
         return install(context, name, mended, parent=self, after=[*args.after, credentials]).last
 
@@ -150,6 +157,29 @@ def address(context: Context, driver: Driver, endpoint: str | None = None) -> st
             raise ValueError("objectStore: driver s3 needs its endpoint")
         return endpoint.rstrip("/")
     return REPLICATED_SEAWEEDFS if driver == "seaweedfs" and context.profile == "prod" else ENDPOINTS[driver]
+
+
+def _monitor(driver: str) -> list[Manifest]:
+    """Ours for all drivers: what the charts bring appears or not with the cluster they are rendered for."""
+    if driver not in METRICS:
+        return []
+    labels, endpoints = METRICS[driver]
+    return [
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "ServiceMonitor",
+            "metadata": {"name": driver, "namespace": NAMESPACE},
+            "spec": {"selector": {"matchLabels": labels}, "endpoints": list(endpoints)},
+        }
+    ]
+
+
+def outside_port(endpoint: str | None) -> int | None:
+    """The port of a store that is not the cluster's own: what its URL says, else its scheme's."""
+    if endpoint is None:
+        return None
+    parts = urlsplit(endpoint)
+    return parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def _root_secret(driver: str, root: Account, accounts: Mapping[str, Account]) -> Manifest:

@@ -6,7 +6,6 @@ stack says so, else fetched from its source into a cache. What has a digest in t
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pulumi
 import yaml
 
 from components import fetch
+from kube.charts import content_digest, file_digest, tree_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK_FILE = Path(__file__).with_name("upstream.lock.yaml")
@@ -124,6 +124,8 @@ class Upstream:
     standins: Path | None = None
     cache: Path = ROOT / ".aiga" / "cache" / "upstream"
     allow_unverified: bool = True
+    _located: dict[Entry, Located] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was found and checked: once a run, for a digest reads every file of a chart."""
 
     def check(self, entries: Iterable[Entry]) -> None:
         """Finds all of them before anything is registered.
@@ -150,6 +152,11 @@ class Upstream:
         Raises:
             pulumi.RunError: it is nowhere, its digest is not the lock's, or the stack refuses what has no digest.
         """
+        if entry not in self._located:
+            self._located[entry] = self._locate(entry)
+        return self._located[entry]
+
+    def _locate(self, entry: Entry) -> Located:
         ways = {
             "auto": (self._vendored, self._standin, self._source),
             "vendor": (self._vendored, self._missing),
@@ -193,7 +200,7 @@ class Upstream:
         recorded = yaml.safe_load(own.read_text()).get(entry.stem)
         for path in _candidates(self.standins, entry):
             if path.exists():
-                digest = _content(path)
+                digest = content_digest(path)
                 if digest != recorded:
                     raise pulumi.RunError(
                         f"{path}: its content is {digest}, the stand-ins' lock says {recorded} (delete"
@@ -217,22 +224,6 @@ def _candidates(root: Path, entry: Entry) -> list[Path]:
     folder = root / f"{entry.kind}s"
     names = [entry.stem, f"{entry.stem}.tgz"] if entry.kind == "chart" else [f"{entry.stem}.yaml"]
     return [folder / name for name in names]
-
-
-def file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tree_digest(path: Path) -> str:
-    """One digest for a folder: over the sorted relative names and contents of its files."""
-    total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
-    return total.hexdigest()
-
-
-def _content(path: Path) -> str:
-    return tree_digest(path) if path.is_dir() else file_digest(path)
 
 
 def _checked(entry: Entry, path: Path) -> str:

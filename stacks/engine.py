@@ -17,7 +17,7 @@ from pulumi import automation
 from pulumi.automation.errors import CommandError
 from rich.console import Console
 
-from stacks import diagnostics, resume, traces
+from stacks import chatter, diagnostics, resume
 from stacks.errors import EngineError
 from stacks.progress import Board, Progress
 from stacks.settings import PROJECT
@@ -56,7 +56,8 @@ class Engine:
         call: Callable[..., Any] = getattr(self._stack, operation)
         try:
             # The program runs in this process, and its provider reads some of these variables itself.
-            with _environment(extra or {}), _quiet(), Progress(board, _DOING[operation], self.console):
+            screen = Progress(board, _DOING[operation], self.console)
+            with _environment(extra or {}), _quiet(), chatter.spared(self.work.project), screen:
                 call(on_event=board.feed, color="never", **options)
         except CommandError as error:
             raise EngineError(self._explained(board, str(error))) from None
@@ -120,8 +121,7 @@ class Engine:
         root = str(self.work.project)
         if root not in sys.path:
             sys.path.insert(0, root)
-        with traces.shortened(self.work.project):
-            runpy.run_path(str(self.work.program), run_name="__main__")
+        runpy.run_path(str(self.work.program), run_name="__main__")
 
     def _explained(self, board: Board, output: str) -> str:
         killed = [lock.pid for lock in resume.locks(self.work) if lock.here and not lock.alive]

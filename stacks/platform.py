@@ -53,7 +53,8 @@ class Platform(pulumi.ComponentResource):
         self._policy: list[pulumi.Resource] = []
         if pod_security.supported(context):
             self._policy = pod_security.PodSecurity("pod-security", context, self._own).objects
-        spaces = namespaces.NamespacesArgs(spaces=self.spaces)
+        outside = object_store.outside_port(settings.object_store.endpoint)
+        spaces = namespaces.NamespacesArgs(spaces=self.spaces, outside_store=outside)
         self._namespaces = namespaces.Namespaces("namespaces", context, spaces, self._own)
         self._kinds = MonitoringKinds("monitoring-kinds", context, self._own) if self._on.monitoring else None
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kube.charts import content_digest, file_digest
 from kube.yaml import dump
 from simulator.standins import crds as definitions
 from simulator.standins import expand, template
@@ -60,7 +61,7 @@ def write(out: Path, crds: Path | None) -> None:
     known = definitions.Known(crds)
     for table in tables():
         path = _chart(out, table, known) if table.kind == "chart" else _manifest(out, table, known)
-        digests[table.stem] = tree_digest(path) if path.is_dir() else file_digest(path)
+        digests[table.stem] = content_digest(path)
     lines = [f"{stem}: {digest}\n" for stem, digest in sorted(digests.items())]
     (out / LOCK).write_text("# Digests of the stand-ins in this folder, generated with them.\n" + "".join(lines))
 
@@ -109,18 +110,6 @@ def _about(table: Table) -> dict[str, Any]:
 def _include(file: str, when: str | None) -> str:
     document = f'---\n{{{{ .Files.Get "{file}" }}}}'
     return f"{{{{- if {expression(when)} }}}}\n{document}\n{{{{- end }}}}" if when else document
-
-
-def file_digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def tree_digest(path: Path) -> str:
-    """One digest for a folder: over the sorted relative names and contents of its files."""
-    total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{file_digest(file)}\n".encode())
-    return total.hexdigest()
 
 
 def _inputs(crds: Path | None) -> str:

@@ -11,14 +11,13 @@ from typing import Any
 
 import yaml
 
+from kube import charts
 from kube.yaml import load_all
 from simulator.standins.output import StandinError
 from simulator.standins.table import Table
 from tools import ToolError, ensure
 
 KUBE_VERSION = "1.36.3"
-API_VERSIONS = ("monitoring.coreos.com/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1")
-PROFILES = {"laptop": ("all", "laptop"), "team": ("all", "laptop", "team"), "prod": ("all", "prod")}
 
 
 def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -33,8 +32,7 @@ def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[st
     if table.kind == "manifest":
         return load_all(path.read_text())
     namespace, _, release = table.release.partition("/")
-    flags = ["--namespace", namespace, "--include-crds", "--no-hooks", "--kube-version", KUBE_VERSION]
-    flags += [flag for version in API_VERSIONS for flag in ("--api-versions", version)]
+    flags = charts.flags(namespace, KUBE_VERSION)
     run = subprocess.run(
         [str(_helm()), "template", release, str(path), *flags, "--values", "-"],
         input=json.dumps(values), capture_output=True, text=True, check=False,
@@ -62,15 +60,5 @@ def profiles(folder: Path, table: Table) -> Iterator[tuple[str, dict[str, Any]]]
     path = folder / f"{table.name}.yaml"
     if table.kind == "chart" and path.is_file():
         sections = yaml.safe_load(path.read_text())
-        for profile, names in PROFILES.items():
-            yield profile, merged(*(sections[name] for name in names), table.adds)
-
-
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep merge as helm does it."""
-    result: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            old = result.get(key)
-            result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
+        for profile, names in charts.PROFILES.items():
+            yield profile, charts.merged(*(sections[name] for name in names), table.adds)

@@ -18,6 +18,7 @@ import tools
 from components import chart, upstream
 from components.context import Context
 from components.upstream import Entry, Lock, Upstream
+from kube import charts
 
 TEMPLATES = {
     "map.yaml": """
@@ -154,7 +155,7 @@ def test_whatever_shapes_the_result_makes_another_rendering(
         vendor = tmp_path / "vendor"
         (vendor / "charts" / "thing-1.0.0" / "values.yaml").write_text("who: somebody\n")
         (vendor / "digests.yaml").unlink()
-        rendered(context, who="me")
+        rendered(dataclasses.replace(context, upstream=dataclasses.replace(context.upstream)), who="me")
     elif change == "helm":
         monkeypatch.setattr(chart, "_helm_version", lambda: "v3.99.0")
         rendered(context, who="me")
@@ -217,13 +218,13 @@ def test_helm_that_does_not_run_is_said(context: Context, tmp_path: Path, monkey
 def test_maps_are_merged_and_anything_else_is_replaced() -> None:
     low = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}, "f": 1}
     high = {"a": {"c": [3]}, "d": None, "f": {"g": 1}}
-    assert chart.merged(low, high) == {"a": {"b": 1, "c": [3]}, "d": None, "f": {"g": 1}}
+    assert charts.merged(low, high) == {"a": {"b": 1, "c": [3]}, "d": None, "f": {"g": 1}}
 
 
 @given(maps, maps, maps)
 def test_merging_in_steps_is_merging_at_once(a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]) -> None:
-    assert chart.merged(a, b, c) == chart.merged(chart.merged(a, b), c)
-    assert chart.merged(a, a) == a == chart.merged(a) == chart.merged({}, a)
+    assert charts.merged(a, b, c) == charts.merged(charts.merged(a, b), c)
+    assert charts.merged(a, a) == a == charts.merged(a) == charts.merged({}, a)
 
 
 @pytest.fixture

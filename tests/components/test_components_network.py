@@ -109,6 +109,14 @@ def test_every_pod_finds_dns_the_api_server_and_its_neighbours(space: str) -> No
     assert reaches(space, space, 5432)
 
 
+def test_a_store_outside_is_reached_on_its_own_port_by_who_uses_the_clusters() -> None:
+    present = [*PLATFORM, *PROJECTS]
+    users = [space for space in ALL if reaches(space, "storage", 8333)]
+    opened = {s for s in present if opens(policies(s, PLATFORM, outside_store=9021)[1:], "egress", "outside", 9021)}
+    assert opened == {*users, "storage"}
+    assert not any(opens(BY_SPACE[space], "egress", "outside", 9021) for space in ALL)
+
+
 @pytest.mark.parametrize("gone", PLATFORM)
 def test_nothing_names_a_namespace_that_the_stack_lacks(gone: str) -> None:
     present = [space for space in PLATFORM if space != gone]

@@ -255,3 +255,16 @@ def test_an_outside_store_runs_no_server_and_every_layer_uses_its_keys(outside: 
 def test_an_outside_store_without_keys_is_refused(outside: Any, given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="s3 needs accessKey and secretKey"):
         outside(endpoint="https://s3.example.org", **given)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        (None, None),
+        ("https://s3.example.org", 443),
+        ("http://s3.example.org", 80),
+        ("https://s3.example.org:9021/", 9021),
+    ],
+)
+def test_the_port_of_a_store_outside_is_its_urls(endpoint: str | None, port: int | None) -> None:
+    assert object_store.outside_port(endpoint) == port

@@ -18,6 +18,7 @@ import yaml
 
 from components import upstream
 from components.upstream import Entry, Image, Upstream
+from kube import charts
 
 BODY = "kind: ConfigMap\n"
 
@@ -40,7 +41,7 @@ def standins(tmp_path: Path) -> Path:
     (folder / "manifests").mkdir(parents=True)
     file = folder / "manifests" / "thing-1.2.3.yaml"
     file.write_text("simulated: true\n")
-    (folder / "upstream.lock.yaml").write_text(yaml.safe_dump({"thing-1.2.3": upstream.file_digest(file)}))
+    (folder / "upstream.lock.yaml").write_text(yaml.safe_dump({"thing-1.2.3": charts.file_digest(file)}))
     return folder
 
 
@@ -131,9 +132,9 @@ def test_a_vendored_folder_is_recorded_once_and_held_to_it(found: Upstream, vend
     assert yaml.safe_load((vendor / "digests.yaml").read_text()) == {"charts/thing-1.2.3": first}
     assert found.locate(entry("chart")).digest == first
     (folder / "templates" / "added.yaml").write_text("kind: Evil\n")
-    changed = upstream.tree_digest(folder)
+    changed = charts.tree_digest(folder)
     with pytest.raises(pulumi.RunError) as error:
-        found.locate(entry("chart"))
+        dataclasses.replace(found).locate(entry("chart"))
     assert first in str(error.value)
     assert changed in str(error.value)
     assert "digests.yaml" in str(error.value)
@@ -142,7 +143,7 @@ def test_a_vendored_folder_is_recorded_once_and_held_to_it(found: Upstream, vend
 @pytest.mark.parametrize("change", ["content", "name", "removed"])
 def test_a_tree_digest_sees_every_change(vendor: Path, change: str) -> None:
     folder = chart(vendor)
-    before = upstream.tree_digest(folder)
+    before = charts.tree_digest(folder)
     file = folder / "Chart.yaml"
     if change == "content":
         file.write_text("name: thinh\n")
@@ -150,7 +151,7 @@ def test_a_tree_digest_sees_every_change(vendor: Path, change: str) -> None:
         file.rename(folder / "chart.yaml")
     else:
         file.unlink()
-    assert upstream.tree_digest(folder) != before
+    assert charts.tree_digest(folder) != before
 
 
 def test_records_of_other_folders_stay(found: Upstream, vendor: Path) -> None:

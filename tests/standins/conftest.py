@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kube import charts
 from simulator.standins import build, facts, render, true_definitions
 from simulator.standins.table import table
 
@@ -48,8 +49,8 @@ def rendered(standins: Path) -> Rendered:
     known: dict[str, Objects] = {}
 
     def of(name: str, case: str = "laptop", more: dict[str, Any] | None = None, root: Path = standins) -> Objects:
-        values = render.merged(CASES.get(case, {}).get(name, {}), more or {})
-        key = json.dumps([str(root), name, values, render.API_VERSIONS], sort_keys=True)
+        values = charts.merged(CASES.get(case, {}).get(name, {}), more or {})
+        key = json.dumps([str(root), name, values, charts.API_VERSIONS], sort_keys=True)
         if key not in known:
             known[key] = {facts.key(o): o for o in render.objects(root, table(name), values)}
         return known[key]

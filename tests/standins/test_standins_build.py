@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kube import charts
 from simulator.standins import LOCK, StandinError, build, output, true_definitions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,17 +107,17 @@ def test_a_wrong_name_in_the_environment_is_not_passed_over(tmp_path: Path, monk
 
 def test_the_lock_has_the_digest_of_every_entry(standins: Path) -> None:
     lock = yaml.safe_load((standins / LOCK).read_text())
-    found = {p.name: output.tree_digest(p) for p in (standins / "charts").iterdir()}
-    manifests = {p.stem: output.file_digest(p) for p in (standins / "manifests").iterdir()}
+    found = {p.name: charts.tree_digest(p) for p in (standins / "charts").iterdir()}
+    manifests = {p.stem: charts.file_digest(p) for p in (standins / "manifests").iterdir()}
     assert lock == {**found, **manifests}
 
 
 def test_a_digest_changes_with_any_file(tmp_path: Path) -> None:
     chart = build(tmp_path / "out", None) / "charts" / "nats-2.14.2"
-    before = output.tree_digest(chart)
+    before = charts.tree_digest(chart)
     values = chart / "values.yaml"
     values.write_text(values.read_text() + "\n")
-    assert output.tree_digest(chart) != before
+    assert charts.tree_digest(chart) != before
 
 
 def test_every_upstream_entry_has_a_standin_of_its_version(standins: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_monitor_of_argo_workflows_needs_its_kind_to_be_known(
     monitor = "ServiceMonitor/argo/argo-workflows-workflow-controller"
     more = {"controller": {"serviceMonitor": {"enabled": True}}}
     assert monitor in rendered("argo-workflows", more=more)
-    monkeypatch.setattr("simulator.standins.render.API_VERSIONS", ("policy/v1",))
+    monkeypatch.setattr("kube.charts.API_VERSIONS", ("policy/v1",))
     assert monitor not in rendered("argo-workflows", more=more), "upstream drops it, without a word, when offline"
 
 
