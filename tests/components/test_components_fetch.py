@@ -165,7 +165,9 @@ def test_a_killed_download_leaves_nothing_and_the_next_one_works(
     server: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from components import fetch; from components.upstream import Entry\n"
+        "import signal, sys; from pathlib import Path\n"
+        "from components import fetch; from components.upstream import Entry\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "fetch.into(Path(sys.argv[1]), Entry('manifest', 'thing', '1.2.3', (sys.argv[2],), None, 'MIT'))"
     )
     folder = tmp_path / "vendor"
