@@ -6,17 +6,27 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from aiga.spec import cron
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
 class Model(BaseModel):
-    """A part of the file: frozen, unknown keys refused, keys in camel case."""
+    """A part of the file: frozen, unknown keys and numbers that are none refused, keys in camel case."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
+
+
+def broken(rule: str, remedy: str) -> PydanticCustomError:
+    """The error that a validator raises: the rule that a value breaks, and what to do."""
+    return PydanticCustomError("rule", "{rule}", {"rule": rule, "remedy": remedy})
 
 
 def seconds(duration: str) -> float:
@@ -47,32 +57,82 @@ def size(quantity: str) -> int:
     return int(float(found[1]) * _SIZES[found[2] or ""])
 
 
-def _duration(value: str) -> str:
-    seconds(value)
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it is not text")
     return value
 
 
-def _size(value: str) -> str:
-    size(value)
+def _duration(value: object) -> object:
+    try:
+        seconds(_text(value))
+    except ValueError:
+        raise broken("must be a duration: numbers with a unit of ms, s, m, h or d", "such as 10m or 1h30m") from None
     return value
 
 
-def _run(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must be a function, such as train:train, or a command, such as python train.py")
+def _size(value: object) -> object:
+    try:
+        size(_text(value))
+    except ValueError:
+        raise broken("must be a size in bytes: a number with k, M, G, T, Ki, Mi, Gi or Ti", "such as 512Mi") from None
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-"""A name that becomes part of Kubernetes names: lower-case letters, digits and dashes, at most 40."""
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+def _run(value: object) -> object:
+    if not isinstance(value, str) or not value.strip():
+        raise broken("must name what is run", "a function, such as train:train, or a command, such as python train.py")
+    return value
+
+
+def _cron(value: object) -> object:
+    try:
+        cron.times(_text(value))
+    except ValueError as reason:
+        raise broken(f"must be a cron line: {reason}", 'such as "0 3 * * 0", Sundays at three') from None
+    return value
+
+
+NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+SOURCE = r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$"
+METRIC = r"^[A-Za-z_][A-Za-z0-9_.@/-]{0,99}$"
+WORDING = {
+    NAME: ("must be at most 40 lower-case letters, digits and inner dashes, a letter first", "such as my-data-2"),
+    IDENTIFIER: ("must be at most 63 letters, digits and underscores, no digit first", "such as learning_rate"),
+    SOURCE: ("must be at most 63 letters, digits, dashes and underscores, a letter first", "such as raw_orders"),
+    METRIC: ("must be at most 100 letters, digits and any of _ . @ / -, a letter first", "such as val_accuracy"),
+}
+"""Pattern to the rule and the remedy as a message says them."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+"""A name that becomes part of Kubernetes names."""
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 """A name that becomes an argument of a Python function."""
-MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.@/-]{0,99}$")]
-Duration = Annotated[str, AfterValidator(_duration)]
-Size = Annotated[str, AfterValidator(_size)]
-Run = Annotated[str, AfterValidator(_run)]
+SourceName = Annotated[str, StringConstraints(pattern=SOURCE)]
+MetricName = Annotated[str, StringConstraints(pattern=METRIC)]
+Duration = Annotated[
+    str,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", "examples": ["10m", "1h30m"]}),
+]
+Size = Annotated[
+    str,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?([kMGT]|[KMGT]i)?$", "examples": ["512Mi", "2G"]}),
+]
+Run = Annotated[
+    str,
+    BeforeValidator(_run),
+    WithJsonSchema({"type": "string", "pattern": r"\S", "examples": ["train:train", "python train.py"]}),
+]
 """`module:function` of the project's folder, or a command with its arguments."""
-Cron = Annotated[str, StringConstraints(pattern=r"^(\S+\s+){4}\S+$")]
+Cron = Annotated[
+    str,
+    BeforeValidator(_cron),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*(\S+\s+){4}\S+\s*$", "examples": ["0 3 * * 0"]}),
+]
+"""Minute, hour, day of the month, month and day of the week, in UTC."""
 Scalar = bool | int | float | str
 ScalarType = Literal["number", "integer", "boolean", "text"]
 

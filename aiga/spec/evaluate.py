@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aiga.spec.base import Duration, Identifier, MetricName, Model, Name
+from aiga.spec.base import Duration, Identifier, MetricName, Model, Name, broken
 from aiga.spec.steps import Work
 
 Computed = Literal[
@@ -23,9 +23,9 @@ class _Bounds(Model):
     @model_validator(mode="after")
     def _bounded(self) -> _Bounds:
         if self.min is None and self.max is None:
-            raise ValueError("needs min, max or both")
+            raise broken("bounds nothing", "give it min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}: nothing passes")
+            raise broken(f"min {self.min:g} is above max {self.max:g}", "nothing would pass; swap them")
         return self
 
 

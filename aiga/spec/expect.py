@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from aiga.spec.base import Model, Scalar
+from aiga.spec.base import Model, Scalar, broken
 
 
 class Column(Model):
@@ -23,6 +24,16 @@ class Column(Model):
     pattern: str | None = Field(default=None, description="Regular expression that text must match as a whole.")
     required: bool = Field(default=True, description="Whether the column must be there.")
 
+    @model_validator(mode="after")
+    def _possible(self) -> Column:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise broken(f"min {self.min:g} is above max {self.max:g}", "swap them")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as reason:
+            raise broken(f"pattern is no regular expression: {reason}", "such as [a-z]+") from None
+        return self
+
 
 class Rows(Model):
     """How many rows there must be, and how many may be alike."""
@@ -30,6 +41,12 @@ class Rows(Model):
     min: int = Field(default=1, ge=0, description="Least number of rows.")
     max: int | None = Field(default=None, ge=0, description="Greatest number of rows.")
     duplicates: bool = Field(default=True, description="Whether two rows may be alike in every column.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Rows:
+        if self.max is not None and self.min > self.max:
+            raise broken(f"min {self.min} is above max {self.max}", "swap them")
+        return self
 
 
 class Expectation(Model):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from aiga.spec.base import Cron, Duration, MetricName, Model, Name
+from aiga.spec.base import Cron, Duration, MetricName, Model, Name, broken
 
 
 class _Monitor(Model):
@@ -60,6 +60,12 @@ class Confirm(Model):
 
     alarms: int = Field(default=1, ge=1, description="Windows with an alarm.")
     windows: int = Field(default=1, ge=1, description="Of so many.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Confirm:
+        if self.alarms > self.windows:
+            raise broken(f"{self.alarms} alarms never come in {self.windows} windows", "give it more windows")
+        return self
 
 
 class Policy(Model):

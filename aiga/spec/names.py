@@ -1,40 +1,5 @@
-"""Every name that two sides must spell alike: environment variables, files, event types, metrics, labels."""
+"""The names of `aiga.names`, which `aiga.step` needs without the models, where the models' readers look for them."""
 
 from __future__ import annotations
 
-API_VERSION = "aiga.dev/v1"
-PROJECT_FILE = "project.yaml"
-
-INPUTS = "AIGA_INPUTS"
-"""Folder with one entry for each input: `<name>` and the suffix of what it is."""
-OUTPUTS = "AIGA_OUTPUTS"
-"""Folder that each output is written to, as the file name that the project gives it."""
-CHECKPOINT = "AIGA_CHECKPOINT"
-"""Folder that survives a kill or a retry of the step."""
-PARAMETERS = "AIGA_PARAMETERS"
-"""Path of a JSON file with the step's parameters and scalar inputs, typed."""
-RUN = "AIGA_RUN"
-STEP = "AIGA_STEP"
-TRIAL = "AIGA_TRIAL"
-PROJECT = "AIGA_PROJECT"
-LOG = "AIGA_LOG"
-"""Path of the file that `aiga.log` and `aiga.output` append JSON lines to."""
-HOME = "AIGA_HOME"
-"""Folder of everything generated on this machine; `.aiga` beside the project when unset."""
-STORE = "AIGA_STORE"
-"""Address of the store: a folder, or s3://bucket/prefix."""
-
-METADATA = "metadata.yaml"
-MODEL_FILE = "model.yaml"
-MODEL_OUTPUT = "model"
-PREDICTIONS = "predictions"
-EXPECTED, PREDICTED = "expected", "predicted"
-"""Columns of the table of predictions that `evaluate` writes; `score` and columns to slice by may stand beside."""
-
-REQUEST_EVENT = "io.seldon.serving.inference.request"
-RESPONSE_EVENT = "io.seldon.serving.inference.response"
-MONITOR_EVENT = "dev.aiga.monitor."
-"""Followed by the monitor's kind."""
-METRIC_PREFIX = "aiga_"
-PROJECT_LABEL = "aiga.dev/project"
-RUN_LABEL = "aiga.dev/run"
+from aiga.names import *  # noqa: F403 - every name of that module stands here too

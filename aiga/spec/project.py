@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from aiga.spec.base import Duration, Model, Name
+from aiga.spec.base import Duration, Model, Name, SourceName
 from aiga.spec.evaluate import Evaluate
 from aiga.spec.monitors import Alert, Monitor, Notify, Policy, Schedule
 from aiga.spec.people import Approve, Label
@@ -31,7 +31,7 @@ class Project(Model):
     api_version: Literal["aiga.dev/v1"] = Field(description="Version of this format.")
     name: Name = Field(description="The project's name.")
     description: str = Field(default="", description="What it is for.")
-    sources: dict[str, Source] = Field(default={}, description="Name to where data comes from.")
+    sources: dict[SourceName, Source] = Field(default={}, description="Name to where data comes from.")
     etl: tuple[Step, ...] = Field(default=(), description="Steps that make data.")
     label: Label | None = Field(default=None, description="People add labels.")
     train: Train | None = Field(default=None, description="The step that makes the model.")
@@ -42,7 +42,7 @@ class Project(Model):
     policy: tuple[Policy, ...] = Field(default=(), description="What follows from alarms.")
     alerts: tuple[Alert, ...] = Field(default=(), description="Rules that tell people.")
     secrets: dict[Name, Secret] = Field(default={}, description="Name to the secrets that steps need.")
-    schedule: Schedule = Field(default=Schedule(), description="What happens by the clock.")
+    schedule: Schedule = Field(default=Schedule(), description="Runs and evaluations that come by the clock.")
     resources: Resources = Field(default=Resources(), description="Limits of steps that name none.")
     retries: Retries = Field(default=Retries(), description="Repetitions of steps that name none.")
     timeout: Duration = Field(default="24h", description="Longest run time of steps that name none.")

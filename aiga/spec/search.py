@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from aiga.spec.base import Duration, Identifier, MetricName, Model, Scalar
-
+from aiga.spec.base import Duration, Identifier, MetricName, Model, Scalar, broken
 
 M = TypeVar("M", bound=Model)
-Number, Whole = float, int
+Number: TypeAlias = float
+Whole: TypeAlias = int
 """The types by other names: the keys of the dimensions take theirs."""
 
 
@@ -33,7 +33,7 @@ class LogRange(Model):
     @model_validator(mode="after")
     def _rises(self) -> LogRange:
         if self.log[0] <= 0:
-            raise ValueError("log must begin above 0")
+            raise broken("log must begin above 0", "such as log: [0.0001, 0.1]")
         return _rising(self, self.log)
 
 
@@ -56,7 +56,7 @@ class Choice(Model):
 
 def _rising(model: M, ends: tuple[Number, Number]) -> M:
     if ends[0] > ends[1]:
-        raise ValueError(f"must rise from least to greatest, got {ends[0]} to {ends[1]}")
+        raise broken(f"must rise from least to greatest, got {ends[0]:g} to {ends[1]:g}", "swap them")
     return model
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aiga.spec.base import Duration, Model, Name, Run, Scalar
+from aiga.spec.base import Duration, Model, Name, Run, Scalar, broken
 from aiga.spec.resources import Resources
 
 Server = Literal["onnx", "sklearn", "xgboost", "mlflow", "tensorflow", "triton", "custom"]
@@ -36,7 +36,7 @@ class Replicas(Model):
     @model_validator(mode="after")
     def _rises(self) -> Replicas:
         if self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}")
+            raise broken(f"min {self.min} is above max {self.max}", "give max too")
         return self
 
 
@@ -57,7 +57,8 @@ class Canary(Model):
     def _rises(self) -> Canary:
         steps = list(self.steps)
         if steps != sorted(set(steps)) or steps[-1] != 100:
-            raise ValueError(f"steps must rise and end at 100, got {', '.join(f'{s:g}' for s in steps)}")
+            given = ", ".join(f"{step:g}" for step in steps)
+            raise broken(f"steps must rise and end at 100, got {given}", "such as steps: [10, 50, 100]")
         return self
 
 
@@ -98,9 +99,7 @@ class Serve(Model):
     """A deployment of a model."""
 
     server: Server = Field(default="onnx", description="What serves the model.")
-    model: str | None = Field(
-        default=None, description="Model address; the project's production model when left out."
-    )
+    model: str | None = Field(default=None, description="Model address; the project's production model when left out.")
     run: Run | None = Field(default=None, description="Python class (module:Class) for server custom.")
     protocol: Protocol = Field(default="v2", description="What clients speak.")
     replicas: Replicas = Field(default=Replicas(), description="How many servers.")

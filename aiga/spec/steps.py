@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from aiga.spec.base import Duration, Identifier, Model, Name, Run, Scalar, ScalarType
+from aiga.spec.base import Duration, Identifier, Model, Name, Run, Scalar, ScalarType, broken
 from aiga.spec.expect import Expectation
 from aiga.spec.resources import Resources
 from aiga.spec.search import Search
 
 
-def _named(value: Any) -> Any:
-    """A list of names is short for each name standing for itself."""
-    return {str(name): str(name) for name in value} if isinstance(value, list | tuple) else value
+def argument(item: str) -> str:
+    """The name of an item in a list of inputs: what stands behind the last dot or colon, dashes as underscores."""
+    return re.split(r"[.:]", item)[-1].replace("-", "_")
 
 
-Inputs = Annotated[dict[Identifier, str], BeforeValidator(_named, json_schema_input_type=dict[str, str] | list[str])]
-"""Argument name to what it is: a source, an earlier step's output or value. A list stands for equal names."""
-Outputs = Annotated[dict[Identifier, str], BeforeValidator(_named, json_schema_input_type=dict[str, str] | list[str])]
-"""Output name to the file (or folder) it is written to under $AIGA_OUTPUTS. A list stands for equal names."""
+def output(item: str) -> str:
+    """The name of an item in a list of outputs: that of the file, before its first dot."""
+    return item.rstrip("/").rpartition("/")[2].partition(".")[0]
+
+
+def _by(name_of: Callable[[str], str]) -> Callable[[Any], Any]:
+    """A validator that makes a map of a list of texts."""
+
+    def mapped(value: Any) -> Any:
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            return value
+        named: dict[str, str] = {}
+        for item in value:
+            name = name_of(item)
+            if name in named:
+                raise broken(f"{named[name]} and {item} are both called {name}", "write a map, such as {a: x, b: y}")
+            named[name] = item
+        return named
+
+    return mapped
+
+
+_MAP_OR_LIST = dict[str, str] | list[str]
+Inputs = Annotated[dict[Identifier, str], BeforeValidator(_by(argument), json_schema_input_type=_MAP_OR_LIST)]
+"""Argument name to what it is: a source, an earlier step's output or value. A list stands for names like them."""
+Outputs = Annotated[dict[Identifier, str], BeforeValidator(_by(output), json_schema_input_type=_MAP_OR_LIST)]
+"""Output name to the file (or folder) it is written to under $AIGA_OUTPUTS. A list stands for the files' names."""
 
 
 class Retries(Model):
@@ -36,7 +61,7 @@ class Work(Model):
 
     run: Run = Field(description="Function (module:function) or command.")
     inputs: Inputs = Field(default={}, alias="in", description="Argument name to source, output or value; or a list.")
-    outputs: Outputs = Field(default={}, alias="out", description="Output name to file name; or a list of names.")
+    outputs: Outputs = Field(default={}, alias="out", description="Output name to file name; or a list of files.")
     returns: dict[Identifier, ScalarType] = Field(
         default={}, description="Values that the step returns, with their type; later steps take them by name."
     )

@@ -18,7 +18,7 @@ def evaluate(model: Path, test: Path, predictions: Path) -> None:
         {
             "expected": table["digit"],
             "predicted": labels,
-            "score": probabilities.max(axis=1),
+            "confidence": probabilities.max(axis=1),
             "ink": table["ink"],
         }
     ).to_parquet(predictions, index=False)

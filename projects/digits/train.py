@@ -46,5 +46,5 @@ def train(
         accuracy = float(network.score(watched, truth))
         print(json.dumps({"step": epoch, "loss": float(network.loss_), "val_accuracy": accuracy}))
     pipeline = make_pipeline(scaler, network)
-    exported = to_onnx(pipeline, images[:1], options={"zipmap": False}, target_opset=17)
+    exported = to_onnx(pipeline, images[:1], name="digits", options={"zipmap": False}, target_opset=17)
     model.write_bytes(exported.SerializeToString())

@@ -1,0 +1,5 @@
+"""`python -m aiga`."""
+
+from aiga.cli import main
+
+main()

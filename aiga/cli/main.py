@@ -1,0 +1,34 @@
+"""All commands, by name."""
+
+from __future__ import annotations
+
+import typer
+
+from aiga.cli import models, new, run, runs, secrets
+
+app = typer.Typer(
+    name="aiga", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Machine-learning projects from one YAML file.",
+)  # fmt: skip
+app.command("init")(new.init)
+app.command("demo")(new.demo)
+app.command("run")(run.run_)
+app.command("validate")(run.validate)
+app.command("explain")(run.explain)
+app.command("schema")(run.schema_)
+app.command("approve")(run.approve)
+app.command("runs")(runs.runs)
+app.command("compare")(runs.compare)
+app.command("lineage")(runs.lineage)
+app.command("reproduce")(runs.reproduce)
+app.command("report")(runs.report)
+app.command("models")(models.models)
+app.command("promote")(models.promote)
+app.command("rollback")(models.rollback)
+app.command("seal")(secrets.seal)
+app.add_typer(secrets.app, name="secret")
+
+
+def main() -> None:
+    """Entry point of `aiga`."""
+    app()

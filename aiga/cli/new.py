@@ -1,0 +1,48 @@
+"""`aiga init`, `aiga demo`: a project to begin with, and one to look at."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aiga.cli.run import finished
+from aiga.cli.runs import report_of
+from aiga.cli.shared import At, at, console, say, told
+from aiga.errors import UserError
+from aiga.runner import place, run
+from aiga.runner.screen import Screen
+
+
+@told
+def init(folder: Annotated[Path, typer.Argument(help="The project's folder; its name is the project's.")]) -> None:
+    """Make a small project that runs, to change into your own."""
+    name = re.sub(r"[^a-z0-9-]+", "-", folder.resolve().name.lower()).strip("-")[:40]
+    if not name or not name[0].isalpha():
+        raise UserError(f"{folder}: its name must begin with a letter, for the project is called after it")
+    scaffold = resources.files("aiga").joinpath("scaffold")
+    files = [file for file in scaffold.iterdir() if file.is_file() and not file.name.endswith(".pyc")]
+    there = [file.name for file in files if (folder / file.name).exists()]
+    if there:
+        raise UserError(f"{folder}: {', '.join(there)} exists already (name another folder)")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        (folder / file.name).write_text(file.read_text().replace("NAME", name, 1))
+    say(f"{folder}: made. Next: aiga run {folder}")
+
+
+@told
+def demo(folder: Annotated[Path, typer.Argument(help="The project.")] = Path("projects/digits")) -> int:
+    """Run a project from nothing, and write a page to look at; the project's own store is left alone."""
+    own = at(folder)
+    home = own.place.home / "demo"
+    shutil.rmtree(home, ignore_errors=True)
+    here = At(own.loaded, own.folder, place.beside(home, own.loaded.project.name))
+    ended = run.run(run.Request(here.folder), here.loaded.project, here.place, Screen(console))
+    code = finished(ended)
+    say(f"report: {report_of(here, ended)}")
+    return code

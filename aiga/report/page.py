@@ -1,0 +1,97 @@
+"""Writes the page: what was run, how the trials went, how the model was judged, where it comes from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+
+from aiga.evaluate import table
+from aiga.names import PREDICTIONS
+from aiga.report import plots
+from aiga.runner import layout, steps
+from aiga.runner.artefact import Done
+from aiga.runner.lineage import Link
+from aiga.runner.place import Place
+from aiga.runner.record import RunRecord
+from aiga.spec import Project
+from aiga.store import Missing
+
+CLASSES = 50
+"""More different predictions than these are numbers, and get no confusion matrix."""
+
+
+def write(path: Path, project: Project, run: RunRecord, place: Place, lineage: Link | None) -> None:
+    """Writes the report of a run as one file that needs no other."""
+    trained, judged = _stored(place, run, "train"), _stored(place, run, "evaluate")
+    page = Environment(
+        loader=PackageLoader("aiga.report", "."), autoescape=select_autoescape(default=True), trim_blocks=True
+    ).get_template("page.html.j2")
+    trials = list(trained.metadata.get("trials") or []) if trained else []
+    text = page.render(
+        project=project,
+        run=run,
+        trials=trials,
+        metric=project.train.search.objective.metric if project.train and project.train.search else "",
+        figures=[Markup(figure) for figure in _figures(project, run, place, trained, judged, trials)],  # noqa: S704
+        trained=trained,
+        lineage=lineage,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _figures(
+    project: Project,
+    run: RunRecord,
+    place: Place,
+    trained: Done | None,
+    judged: Done | None,
+    trials: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    found = []
+    if trained is not None and trials and project.train and project.train.search:
+        metric = project.train.search.objective.metric
+        found += [plots.trials(trials, metric), plots.parameters(trials, metric)]
+        lines = _curves(place, trained, trials, metric)
+        if lines:
+            found.append(plots.curves(lines, metric, f"trial {trained.metadata.get('winner')}"))
+    if judged is not None and PREDICTIONS in judged.outputs:
+        predictions = table.read(judged.outputs[PREDICTIONS].local(place))
+        expected, predicted = predictions.expected, predictions.predicted
+        few = len({*expected.tolist(), *predicted.tolist()}) <= CLASSES
+        found.append((plots.confusion if few else plots.residuals)(expected, predicted))
+    return found
+
+
+def _curves(
+    place: Place, trained: Done, trials: Sequence[Mapping[str, Any]], metric: str
+) -> dict[str, list[tuple[float, float]]]:
+    """What each trial that came to its end logged of a metric."""
+    tag, _, step = trained.where.partition("/")
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for trial in trials:
+        key = f"{layout.trial(place.project, tag, step, trial['number'])}/{steps.LOG}"
+        try:
+            lines = place.store.read(key).splitlines()
+        except Missing:
+            continue
+        for number, line in enumerate(lines, 1):
+            told = json.loads(line)
+            value = (told.get("metrics") or told).get(metric)
+            if isinstance(value, int | float) and math.isfinite(value):
+                found[f"trial {trial['number']}"].append((told.get("step") or number, value))
+    return dict(found)
+
+
+def _stored(place: Place, run: RunRecord, step: str) -> Done | None:
+    try:
+        return steps.stored(place, run.tag, step)
+    except Missing:
+        return None

@@ -1,0 +1,79 @@
+"""Where a model comes from: step by step back to the data's digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from aiga.errors import UserError
+from aiga.names import METADATA
+from aiga.runner import layout
+from aiga.store import Missing, Store
+
+
+@dataclass(frozen=True)
+class Link:
+    """One thing on the way: what it is, its digest, and what it was made of."""
+
+    name: str
+    digest: str
+    what: str
+    """Who made it, in a few words: the call, the commit, the parameters; or the source."""
+    made_of: tuple[Link, ...] = ()
+
+    def ends(self) -> Iterator[Link]:
+        """Where the lineage ends: what was made of nothing."""
+        if not self.made_of:
+            yield self
+        for link in self.made_of:
+            yield from link.ends()
+
+
+def of_step(store: Store, project: str, where: str, name: str, digest: str, versions: dict[str, Any]) -> Link:
+    """The lineage of what a step made.
+
+    Args:
+        where: `<tag>/<step>`.
+        name: what it is called here.
+        versions: source to its version, as the run recorded it.
+
+    Raises:
+        UserError: the store no longer has the step's metadata.
+    """
+    told = _metadata(store, project, where)
+    made_of = tuple(
+        _of_input(store, project, argument, item, versions) for argument, item in (told.get("inputs") or {}).items()
+    )
+    return Link(name, digest, _made(where, told), made_of)
+
+
+def _of_input(store: Store, project: str, argument: str, item: dict[str, Any], versions: dict[str, Any]) -> Link:
+    origin = item["from"]
+    if origin.startswith("source:"):
+        version = versions.get(origin.removeprefix("source:")) or {}
+        told = version.get("origin") or {}
+        place = told.get("url") or told.get("uri") or told.get("path") or ""
+        return Link(argument, item["digest"], f"{origin} {place}".strip())
+    if "/" not in origin:
+        return Link(argument, item["digest"], f"model {origin}")
+    where, _, output = origin.rpartition(".")
+    return of_step(
+        store, project, where, f"{argument} ({output})" if output != argument else argument, item["digest"], versions
+    )
+
+
+def _made(where: str, told: dict[str, Any]) -> str:
+    parameters = ", ".join(f"{name}={value}" for name, value in (told.get("parameters") or {}).items())
+    commit = (told.get("git") or {}).get("commit", "")
+    parts = [where, f"commit {commit[:10]}" if commit else "", parameters]
+    return "; ".join(part for part in parts if part)
+
+
+def _metadata(store: Store, project: str, where: str) -> dict[str, Any]:
+    try:
+        return dict(yaml.safe_load(store.read(f"{layout.runs(project)}/{where}/{METADATA}")))
+    except Missing:
+        raise UserError(f"{where}: its metadata is not in {store.address} (was the run removed?)") from None

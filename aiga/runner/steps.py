@@ -1,0 +1,276 @@
+"""Does one step: takes its inputs, reuses an earlier result where nothing changed, else tries it until it succeeds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aiga.errors import AigaError, UserError
+from aiga.names import METADATA
+from aiga.runner import attempt, code, fingerprint, layout
+from aiga.runner.artefact import Artefact, Done
+from aiga.runner.fingerprint import Fingerprint
+from aiga.runner.place import Place
+from aiga.runner.setting import Setting
+from aiga.secrets.resolve import resolve
+from aiga.sources import expect
+from aiga.spec.base import Scalar, delta
+from aiga.spec.steps import Work
+from aiga.step.metadata import interrupted
+from aiga.step.order import Order
+from aiga.store import Missing
+from aiga.store.digest import file_digest
+
+LOG = "metrics.jsonl"
+LOGS = ("output.txt", LOG)
+"""What is kept of a try besides its outputs."""
+
+
+class StepFailed(AigaError):
+    """A step that did not succeed, after all its tries."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step with everything it takes."""
+
+    name: str
+    work: Work
+    files: Mapping[str, Artefact]
+    values: Mapping[str, Scalar]
+    parameters: Mapping[str, Scalar]
+
+    @property
+    def arguments(self) -> dict[str, Scalar]:
+        """Parameters, and values of earlier steps."""
+        return {**self.parameters, **self.values}
+
+
+def fingerprinted(setting: Setting, task: Task, more: Mapping[str, Any] | None = None) -> Fingerprint:
+    """What the task's result depends on; `more` is declared besides, as a search is."""
+    files = code.of_step(setting.folder, task.work.run)
+    return fingerprint.of(
+        call=task.work.run,
+        code={f.relative_to(setting.folder).as_posix(): file_digest(f) for f in files},
+        parameters=task.arguments,
+        inputs={name: artefact.digest for name, artefact in task.files.items()},
+        declared={"out": dict(task.work.outputs), "returns": dict(task.work.returns), **(more or {})},
+        environment=setting.environment,
+    )
+
+
+def do(setting: Setting, task: Task) -> Done:
+    """Does a task, or finds it done.
+
+    Raises:
+        StepFailed: with the reason, and where its output is.
+    """
+    print_ = fingerprinted(setting, task)
+    found = reusable(setting, task.name, print_) if task.work.cache and not setting.fresh else None
+    if found is not None:
+        return reuse(setting, task.name, found)
+    reason = "the run asks for it" if setting.fresh else because(setting, task.name, print_)
+    setting.screen.step(task.name, "running", reason)
+    folder = setting.place.work(setting.tag, task.name)
+    metadata = tried(setting, task, folder, setting.place.checkpoint(print_.key))
+    checked(task, folder)
+    done = kept(setting, task, folder, layout.step(setting.project.name, setting.tag, task.name), metadata, print_)
+    remember(setting, task.name, print_)
+    setting.screen.step(task.name, "done", reason)
+    return done
+
+
+def tried(
+    setting: Setting,
+    task: Task,
+    folder: Path,
+    checkpoint: Path,
+    *,
+    trial: int | None = None,
+    metrics: Callable[[Mapping[str, Any]], str] = lambda _: "",
+) -> dict[str, Any]:
+    """Tries a task as often as it says, and returns the metadata of the try that succeeded.
+
+    Args:
+        folder: where it works; what another try left there goes.
+        checkpoint: what it keeps from try to try; removed when it succeeds.
+        trial: number, within a search.
+        metrics: is told each line that is logged; a text that it returns ends the try for good.
+    """
+    retries = setting.retries(task.work)
+    pause = delta(retries.delay).total_seconds()
+    for number in range(retries.limit + 1):
+        order = ordered(setting, task, folder, checkpoint, trial)
+        ended = attempt.run(
+            order,
+            python=setting.python,
+            secrets=resolve(task.work.secrets, setting.project.secrets, setting.project.name),
+            stop=setting.stop.is_set,
+            metrics=metrics,
+        )
+        if ended.code == 0 and not ended.cause:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+            return read_metadata(folder)
+        interrupted(order, f"ended by the runner: {ended.cause or ended.code}")
+        last = number == retries.limit or ended.code == UserError.exit_code or setting.stop.is_set()
+        if last or ended.cause:
+            if trial is None:
+                lost(setting, task, folder)
+            raise failed(task, folder, ended)
+        setting.screen.say(f"{task.name}: {_reason(folder, ended)}; tried again in {pause:g} s")
+        setting.stop.wait(pause)
+        pause *= retries.factor
+    raise AssertionError("the last try returns or raises")
+
+
+def ordered(setting: Setting, task: Task, folder: Path, checkpoint: Path, trial: int | None) -> Order:
+    """An order in a clean folder."""
+    attempt.end_leftover(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    return Order(
+        project=setting.project.name,
+        run=setting.tag,
+        step=task.name,
+        trial=trial,
+        call=task.work.run,
+        source=setting.folder,
+        inputs={name: artefact.local(setting.place) for name, artefact in task.files.items()},
+        outputs=dict(task.work.outputs),
+        returns=dict(task.work.returns),
+        parameters=task.arguments,
+        work=folder,
+        checkpoint=checkpoint,
+        seed=getattr(task.work, "seed", None),
+        limits=setting.limits(task.work),
+        digests={name: artefact.digest for name, artefact in task.files.items()},
+        secrets=tuple(setting.project.secrets[name].env for name in task.work.secrets),
+        runner=os.getpid(),
+    )
+
+
+def checked(task: Task, folder: Path) -> None:
+    """Holds each output to its contract."""
+    for name, contract in task.work.expect.items():
+        expect.check(folder / "outputs" / task.work.outputs[name], contract, f"{task.name}.{name}")
+
+
+def kept(
+    setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapping[str, Any], print_: Fingerprint
+) -> Done:
+    """Puts what a try made into the store, its metadata last: a step is there when that is."""
+    store = setting.place.store
+    where = prefix.removeprefix(f"{layout.runs(setting.project.name)}/")
+    outputs = {}
+    for name, file in task.work.outputs.items():
+        path = folder / "outputs" / file
+        digest = store.upload(path, f"{prefix}/{file}")
+        outputs[name] = Artefact(digest, f"{where}.{name}", f"{prefix}/{file}", path)
+    for log in LOGS:
+        if (folder / log).is_file():
+            store.upload(folder / log, f"{prefix}/{log}")
+    told = {
+        **metadata,
+        "inputs": {name: artefact.plain() for name, artefact in task.files.items()},
+        "outputs": {name: artefact.plain() for name, artefact in outputs.items()},
+        "fingerprint": dict(print_.parts),
+    }
+    store.write(f"{prefix}/{METADATA}", yaml.safe_dump(told, sort_keys=False, allow_unicode=True).encode())
+    return Done(task.name, where, outputs, told.get("returned") or {}, told.get("metrics") or {}, told)
+
+
+def lost(setting: Setting, task: Task, folder: Path) -> None:
+    """Keeps what is known of a step that failed."""
+    prefix = layout.step(setting.project.name, setting.tag, task.name)
+    for name in (*LOGS, METADATA):
+        if (folder / name).is_file():
+            setting.place.store.upload(folder / name, f"{prefix}/{name}")
+
+
+def reusable(setting: Setting, name: str, print_: Fingerprint) -> Done | None:
+    """The result of the same step with the same fingerprint, if the store still has all of it."""
+    store, project = setting.place.store, setting.project.name
+    try:
+        where = json.loads(store.read(layout.cached(project, print_.key)))["where"]
+        tag, _, step = where.partition("/")
+        found = stored(setting.place, tag, step)
+    except (Missing, ValueError, KeyError):
+        return None
+    whole = all(store.exists(artefact.key) for artefact in found.outputs.values())
+    return replace(found, step=name, reused=True) if whole else None
+
+
+def stored(place: Place, tag: str, step: str) -> Done:
+    """The result of a step of some run, as the store has it; followed to the run it was reused from.
+
+    Raises:
+        Missing: the run has no such step.
+    """
+    told = yaml.safe_load(place.store.read(f"{layout.step(place.project, tag, step)}/{METADATA}"))
+    if "reused" in told:
+        tag, _, step = told["reused"].partition("/")
+        return stored(place, tag, step)
+    kept_ = {name: item for name, item in (told.get("outputs") or {}).items() if "key" in item}
+    outputs = {name: Artefact(item["digest"], item["from"], item["key"]) for name, item in kept_.items()}
+    return Done(step, f"{tag}/{step}", outputs, told.get("returned") or {}, told.get("metrics") or {}, told)
+
+
+def reuse(setting: Setting, name: str, found: Done) -> Done:
+    """Leaves only the metadata in this run: where the result is."""
+    own = layout.step(setting.project.name, setting.tag, name)
+    if not own.endswith(found.where):
+        told = {"tag": setting.tag, "step": name, "state": "reused", "reused": found.where}
+        setting.place.store.write(f"{own}/{METADATA}", yaml.safe_dump(told, sort_keys=False).encode())
+    setting.screen.step(name, "reused", f"nothing changed since {found.where}")
+    return found
+
+
+def remember(setting: Setting, name: str, print_: Fingerprint) -> None:
+    """Notes that this run holds the result for the fingerprint, and what the step's latest one was."""
+    store, project = setting.place.store, setting.project.name
+    store.write(layout.cached(project, print_.key), json.dumps({"where": f"{setting.tag}/{name}"}).encode())
+    store.write(layout.cached(project, f"latest-{name}"), json.dumps(dict(print_.parts)).encode())
+
+
+def because(setting: Setting, name: str, print_: Fingerprint) -> str:
+    """Why the step runs, in a few words."""
+    try:
+        parts = json.loads(setting.place.store.read(layout.cached(setting.project.name, f"latest-{name}")))
+    except (Missing, ValueError):
+        parts = None
+    return fingerprint.why(print_, Fingerprint(parts) if parts is not None else None)
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(yaml.safe_load((folder / METADATA).read_text()))
+    except (OSError, TypeError, yaml.YAMLError):
+        return {}
+
+
+def failed(task: Task, folder: Path, ended: attempt.Ended) -> StepFailed:
+    """What to tell: the step's own reason, the last lines it printed, and where all of them are."""
+    output = folder / "output.txt"
+    return StepFailed(f"{task.name}: {_reason(folder, ended)}\n  all it printed: {output}")
+
+
+def _reason(folder: Path, ended: attempt.Ended) -> str:
+    if ended.cause:
+        return ended.cause
+    error = read_metadata(folder).get("error") or {}
+    if error:
+        place = f"\n    {error['frames'][-1]}" if error.get("frames") else ""
+        return f"{error.get('type', 'error')}: {error.get('message', '')}{place}"
+    log = folder / "process.log"
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
+    if ended.code < 0:
+        return f"it was ended by signal {-ended.code} (out of memory, if nobody sent one)"
+    return f"exit code {ended.code}{f': {last[0]}' if last else ''}"
