@@ -7,7 +7,7 @@ ARGUMENTS = $(if $(STACK),--stack $(STACK)) $(foreach setting,$(CONFIG),--config
 STACKS = PYTHONPATH= $(PYTHON) -m stacks
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down resume refresh outputs env test check format vendor lock footprint bench golden docs \
+.PHONY: help up preview down resume refresh outputs env demo test check format vendor lock footprint bench golden docs \
 	constraints clean
 
 help: ## List these commands
@@ -33,6 +33,9 @@ outputs: $(READY) ## The table of the last `make up` again
 
 env: $(READY) ## What pulumi and kubectl typed by hand need: eval "$(make env)"
 	@$(STACKS) env $(if $(STACK),--stack $(STACK))
+
+demo: $(READY) ## Run projects/digits on this machine from nothing, and write a page about it
+	@PYTHONPATH= $(PYTHON) -m aiga demo projects/digits
 
 test: $(READY) ## All tests that one machine can run: quick ones side by side, then those of the engine
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not engine"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,10 @@ from aiga.cli.shared import Folder, StoreOption, at, console, say, told
 from aiga.errors import UserError
 from aiga.runner import people, record, run
 from aiga.runner.screen import Screen
-from aiga.spec import explain as explained
-from aiga.spec import load, schema
+from aiga.spec import load
+from aiga.spec.explain import explain as explained
+from aiga.spec.explain import inactive
+from aiga.spec.schema import text
 
 REJECTED = 3
 """Exit code of a run that a gate or a person ended: the run itself went well."""
@@ -33,7 +34,7 @@ def run_(
 ) -> int:
     """Run a project on this machine: data, training, gates, promotion."""
     here = at(folder, store)
-    for line in explained.inactive(here.loaded.project):
+    for line in inactive(here.loaded.project):
         say(f"note: {line}")
     request = run.Request(
         here.folder, tuple(parameters or ()), fresh, new, _ask if sys.stdin.isatty() else lambda: None
@@ -66,16 +67,16 @@ def validate(folder: Folder = Path(".")) -> None:
 def explain(folder: Folder = Path(".")) -> None:
     """Show every value of a project with every default filled in, and where it comes from."""
     loaded = load(folder)
-    for row in explained.explain(loaded):
+    for row in explained(loaded):
         say(str(row))
-    for line in explained.inactive(loaded.project):
+    for line in inactive(loaded.project):
         say(f"note: {line}")
 
 
 @told
 def schema_() -> None:
     """Print the JSON Schema of project.yaml, for editors."""
-    typer.echo(json.dumps(schema.schema(), indent=2))
+    typer.echo(text())
 
 
 @told

@@ -4,7 +4,7 @@ Layout: `rows`; `inputs`, column to summary; `pooled`, one summary of all values
 many; `predictions`, summaries of the table of predictions.
 
 Summary of a numeric column: `type: number`, `count`, `missing`, `infinite`, `mean`, `std`, `quantiles` (of 0, 5, …, 100
-percent) and `bins` with `edges` (n+1, at tenths of the rows, equal ones merged) and `counts` (n; the last bin has
+percent) and `bins` with `edges` (n+1 values at tenths of the rows, equal ones merged) and `counts` (n; the last bin has
 both its ends). Of any other: `type: category`, `count`, `missing`, `distinct`, `values` (the most frequent, counted)
 and `other`, the count of the rest.
 """
@@ -82,7 +82,7 @@ def summary(column: pd.Series[Any]) -> dict[str, Any]:
         "infinite": int(np.isinf(numbers).sum()),
     }
     if finite.size:
-        edges = np.unique(np.quantile(finite, _TENTHS))
+        edges = np.unique(np.quantile(finite, _TENTHS, method="inverted_cdf"))
         edges = edges if len(edges) > 1 else np.repeat(edges, 2)
         places = np.searchsorted(np.sort(finite), edges[1:-1])
         counted = np.diff(places, prepend=0, append=finite.size)

@@ -10,7 +10,6 @@ from aiga.names import MODEL_OUTPUT
 from aiga.registry import Evidence, Registered, Registry, SigningKey
 from aiga.runner.artefact import Done
 from aiga.runner.evaluation import Judgement
-from aiga.runner.record import timestamp
 from aiga.runner.setting import Setting
 
 
@@ -33,7 +32,6 @@ def evidence(setting: Setting, trained: Done, judgement: Judgement | None, data:
         project=setting.project.name,
         run=setting.tag,
         trained=trained.where,
-        created=timestamp(),
         data=dict(data),
         parameters=dict(told.get("parameters") or {}),
         metrics={**trained.metrics, **(judgement.metrics if judgement else {})},

@@ -85,7 +85,7 @@ def _compared(model: Registered, again: record.RunRecord, place: Place) -> Itera
     for name, item in model.evidence.data.items():
         if "from" in item:
             step, _, output = name.rpartition(".")
-            yield Compared(f"data {name}", item["digest"], stored(place, again.tag, step).outputs[output].digest)
+            yield Compared(f"data {name}", str(item["digest"]), stored(place, again.tag, step).outputs[output].digest)
     yield Compared("model", model.evidence.digest, stored(place, again.tag, "train").outputs["model"].digest)
     for name, value in model.evidence.metrics.items():
         if name in again.metrics:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiga.errors import AigaError, UserError
 from aiga.names import MODEL_OUTPUT
-from aiga.registry import Registry
+from aiga.registry import Registry, resolve_model
 from aiga.runner import code, environment, evaluation, layout, people, record, release, schedule, steps, training
 from aiga.runner.artefact import Artefact, Done
 from aiga.runner.attempt import Stopped

@@ -120,7 +120,7 @@ class Study:
             if slot >= self.limit:  # others asked at the same time
                 asked.set_user_attr(_VOID, True)
                 self._study.tell(asked, state=TrialState.FAIL)
-                return None
+                return self.ask()
             return Trial(asked.number, typed(self._search.space, asked.params), slot)
 
     def report(self, number: int, step: int, value: float) -> bool:

@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -43,6 +43,8 @@ def seal(
         UserError: a name that Kubernetes refuses, nothing to seal, a certificate that cannot be used. All at once.
     """
     mistakes = _mistakes(name, namespace, values)
+    if scope not in get_args(Scope):
+        mistakes.append(f"scope {scope!r}: must be {', '.join(get_args(Scope))}")
     try:
         key = _public_key(certificate_pem)
     except UserError as error:

@@ -129,6 +129,8 @@ class _Examination:
             if name in schema.columns:
                 each = pd.DataFrame({name: array.reshape(-1)}, index=np.repeat(frame.index, array.shape[1]))
                 self._validate(schema.select_columns([name]), each)
+        if not self._unique:
+            return
         arrays = {
             name: pd.Series([row.tobytes() for row in array], frame.index) for name, array in chunk.arrays.items()
         }
@@ -142,6 +144,8 @@ class _Examination:
 
     def _validate(self, schema: DataFrameSchema, frame: pd.DataFrame) -> None:
         for column, rule, cases in _failures(schema, frame):
+            if cases["index"].isna().any():
+                raise UserError(f"column {column!r}: {rule}: cannot be checked: {cases['failure_case'].iloc[0]}")
             first = cases.drop_duplicates("index")
             breach = self._breach(str(column), _NULL if rule == "not_nullable" else str(rule))
             breach.rows += len(first)
@@ -232,5 +236,6 @@ def _failures(schema: DataFrameSchema, frame: pd.DataFrame) -> Iterable[tuple[st
 
 
 def _short(value: Any) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    text = repr(plain) if isinstance(plain, str | bytes) else str(plain)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -71,7 +71,7 @@ class _Get:
             raise UserError(f"{self.where}: not an address: mend it") from error
         except requests.exceptions.TooManyRedirects as error:
             raise UserError(f"{self.where}: redirects without end: mend the address") from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TransientError(f"{self.where}: the connection failed ({type(error).__name__}): try again") from error
 
     @property
@@ -95,23 +95,23 @@ def read(name: str, source: HttpSource, context: Context, last: Version | None) 
     if declared and (path := context.cache.get(declared, file)):
         same = last.origin if last and last.digest == declared else {}
         return _version(name, source, context, path, declared, validators=same)
+    if last and last.origin["url"] != shown(source.url):
+        last = None
     here = last and context.cache.get(last.digest, file)
     get = _Get(what, source.url, context.secret(what, source.secret))
     with context.cache.unfinished() as folder:
         fetch = _Fetch(get, folder / file, last.origin if last and here else {}, context)
         validators = repeated(fetch, context.pause)
         if validators is None and last and here:
-            path, digest, validators = here, last.digest, last.origin
+            digest, validators = last.digest, last.origin
         else:
-            digest = file_digest(fetch.path)
-            if declared and digest != declared:
-                raise UserError(
-                    f"{what}: {shown(source.url)}: has {digest}, must have {declared} "
-                    "(mend `sha256:` if this content is meant)"
-                )
-            path = context.cache.put(fetch.path, digest, file)
-    if declared and digest != declared:
-        raise UserError(f"{what}: {shown(source.url)}: has {digest}, must have {declared}")
+            digest, here = file_digest(fetch.path), None
+        if declared and digest != declared:
+            raise UserError(
+                f"{what}: {shown(source.url)}: has {digest}, must have {declared} "
+                "(mend `sha256:` if this content is meant)"
+            )
+        path = here or context.cache.put(fetch.path, digest, file)
     return _version(name, source, context, path, digest, validators=validators or {})
 
 

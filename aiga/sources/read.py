@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aiga.errors import UserError
+from aiga.errors import TransientError, UserError
 from aiga.sources import watch
 from aiga.sources.cache import Cache
 from aiga.sources.context import Context
@@ -52,12 +53,23 @@ class Reader:
             UserError: the source is not as the project says.
             TransientError: it cannot be reached, or changes just now; repetitions did not help.
         """
-        known = source.model_dump_json(exclude={"expect"})
-        noted = self.context.cache.last(f"{name} {known}")
-        last = version or (Version.recorded(noted) if noted else None)
-        found = _read(name, source, self.context, last)
-        self.context.cache.remember(f"{name} {known}", found.evidence())
+        described = f"{name} {source.model_dump_json(exclude={'expect'})}"
+        last = version or self._last(described)
+        try:
+            found = _read(name, source, self.context, last if last and last.kind == source.kind else None)
+            self.context.cache.remember(described, found.evidence())
+        except PermissionError as error:
+            raise UserError(f"source {name}: {error.filename}: may not be read: mend its permissions") from error
+        except OSError as error:
+            raise TransientError(f"source {name}: {error.filename or 'this machine'}: {error.strerror}") from error
         return found
+
+    def _last(self, described: str) -> Version | None:
+        """The version of the last read on this machine; None where none is noted that this release understands."""
+        noted = self.context.cache.last(described)
+        with suppress(UserError):
+            return Version.recorded(noted) if noted else None
+        return None
 
     def changed(self, source: Source, last: Version) -> str | None:
         """Why the source is no more what it was at `last`, found out cheaply; None while it is the same."""

@@ -132,8 +132,8 @@ def read(name: str, source: S3Source, context: Context, last: Version | None) ->
     what = f"source {name}"
     bucket = _bucket(what, source)
     found = bucket.objects()
-    here = last and _listing(last.origin) == _etags(found) and context.cache.get(last.digest, last.path.name)
-    if last and here:
+    same = last and last.origin["uri"] == source.uri and _listing(last.origin) == _etags(found)
+    if last and same and (here := context.cache.get(last.digest, last.path.name)):
         return _version(name, source, context, here, last.digest, objects=last.origin["objects"])
     file = name if bucket.folder else found[0].name
     with context.cache.unfinished() as folder:

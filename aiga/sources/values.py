@@ -78,9 +78,9 @@ def numbers(values: pd.Series[Any], text: bool) -> pd.Series[Any]:
         return pd.Series(np.nan, index=values.index)
     if types.is_numeric_dtype(values.dtype):
         return values.astype(float) if types.is_extension_array_dtype(values.dtype) else values
-    if not text:
-        values = values.where(_each(values, _is_number)).map(float, na_action="ignore")
-    return pd.to_numeric(values, errors="coerce")
+    if text:
+        return pd.to_numeric(values, errors="coerce")
+    return pd.Series([float(value) if _is_number(value) else np.nan for value in values], values.index, dtype=float)
 
 
 def _implied(column: Column) -> Kind | None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aiga.errors import UserError
+
 SNAPSHOT = "snapshot"
 """Key of `origin`: the store's key of the bytes, where the source itself does not keep versions."""
 
@@ -41,15 +43,22 @@ class Version:
 
     @classmethod
     def recorded(cls, evidence: Mapping[str, Any], path: Path | None = None) -> Version:
-        """The version that `evidence` was made of; its path is only a name when none is given."""
-        return cls(
-            name=evidence["name"],
-            digest=evidence["digest"],
-            path=path or Path(evidence["file"]),
-            kind=evidence["kind"],
-            origin=dict(evidence["origin"]),
-            rows=evidence.get("rows"),
-        )
+        """The version that `evidence` was made of; its path is only a name when none is given.
+
+        Raises:
+            UserError: it is no evidence of a version.
+        """
+        try:
+            return cls(
+                name=evidence["name"],
+                digest=evidence["digest"],
+                path=path or Path(evidence["file"]),
+                kind=evidence["kind"],
+                origin=dict(evidence["origin"]),
+                rows=evidence["rows"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"evidence of a source: not as aiga records it: {error} (restore the file)") from error
 
 
 def now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -138,10 +139,9 @@ def _number(text: str) -> Scalar:
 
 
 def _seed(text: str) -> Scalar:
-    value = _integer(text)
-    if isinstance(value, int) and value < 0:
-        raise ValueError("must be at least 0 (such as 1)")
-    return value
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValueError("must be a whole number of at least 0 (such as 1)")
+    return int(text)
 
 
 def _set(work: W, values: Mapping[str, Scalar]) -> W:

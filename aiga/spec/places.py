@@ -87,7 +87,7 @@ def located(root: type[Model], loc: Sequence[str | int]) -> Place:
     for part in loc:
         shape = bare(kind)
         members = alternatives(shape)
-        if members:
+        if part in members:
             kind = members[str(part)]
             continue
         if _is_model(shape):

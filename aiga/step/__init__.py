@@ -4,7 +4,8 @@ It runs in the project's environment, so nothing but the standard library and Py
 
     order      what is to be done                     exits      what the exit code says
     contract   folders and environment of user code   function, command   the two kinds of user code
-    process    the child, watched to its end          capture    what it prints
+    process    the child                              watch      what it does until its end
+    capture    what it prints                         outcome    whether that is success
     log        `aiga.log` and `aiga.output`           metadata   what is left in metadata.yaml
 """
 

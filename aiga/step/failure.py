@@ -37,6 +37,9 @@ def show(error: BaseException) -> None:
     """Prints an exception of user code: with its own frames, or the message alone where that is all there is to say."""
     if isinstance(error, AigaError):
         print(f"aiga: {error}", file=sys.stderr)
+    elif isinstance(error, SystemExit):
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
     else:
         traceback.print_exception(type(error), error, _users(error.__traceback__))
 

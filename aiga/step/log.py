@@ -1,8 +1,8 @@
 """`aiga.log` and `aiga.output`: what user code tells of itself, one JSON line each, in the file that $AIGA_LOG names.
 
 A call is one `write` of one whole line to a file opened for appending. So lines of threads, forked workers and other
-processes do not mix, and what was logged before a kill -9 is in the file. That costs about 5 µs; a buffer would save
-three of them, and need a thread, a lock and a hook for each way in which a process may end.
+processes do not mix, and what was logged before a kill -9 is in the file. That costs a few µs; a
+buffer would need a thread, a lock and a hook for each way in which a process may end.
 """
 
 from __future__ import annotations

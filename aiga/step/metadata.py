@@ -64,8 +64,6 @@ class Metadata:
     """The whole log, beside this file."""
     output: tuple[str, ...] = ()
     """The last lines that were printed; all are in output.txt."""
-    reused: str | None = None
-    """`<tag>/<step>` of the run that did it, where a runner took it from its cache."""
 
     def write(self, path: Path) -> None:
         """Writes the file whole or not at all.

@@ -14,7 +14,7 @@ from aiga.step.digest import digest
 from aiga.step.failure import Failure
 from aiga.step.metadata import State
 from aiga.step.order import Order
-from aiga.step.process import Ended
+from aiga.step.watch import Ended
 
 _OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 """Signals that others send; a crash of its own is another."""
@@ -72,7 +72,10 @@ def _failed(order: Order, ended: Ended) -> Outcome | None:
         return Outcome("failed", exits.RETRY, Failure("Timeout", said))
     if ended.report is not None and "error" in ended.report:
         error = ended.report["error"]
-        told = Failure(error["type"], error["message"], tuple(error["frames"]))
+        message = error["message"]
+        if error["type"] == MemoryError.__name__ and order.limits.memory is not None:
+            message = f"{message or 'out of memory'} (the step's limit is {order.limits.memory} bytes)"
+        told = Failure(error["type"], message, tuple(error["frames"]))
         return Outcome("failed", ended.report["code"], told, shown=True)
     if ended.status < 0:
         name = exits.signal_name(-ended.status)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from aiga.errors import AigaError
-from aiga.step import command, contract, exits, metadata, process, records
+from aiga.step import command, contract, exits, metadata, process, records, watch
 from aiga.step.capture import Output, Stream
 from aiga.step.child import body
 from aiga.step.contract import Contract, Folder
@@ -48,6 +48,7 @@ class _Try:
         self.started, self.clock = metadata.now(), time.monotonic()
         self.errors = Stream(output, passed_to=2)
         self.digests: dict[str, str] = {}
+        self.logged: Summary | None = None
         self.usage: dict[str, float] = {}
         self.environment: dict[str, Any] = {}
         self.git = Asked(order.source)
@@ -66,7 +67,7 @@ class _Try:
             outcome = Outcome("failed", exits.of_exception(error), failure(error, self.order.source))
         if outcome.error is not None and not outcome.shown:
             self.errors.feed(f"aiga: {outcome.error.message}\n".encode("utf-8", "replace"))
-        self._metadata(outcome, records.summary(self.folder.log), metadata.now()).write(self.folder.metadata)
+        self._metadata(outcome, self.logged or Summary(), metadata.now()).write(self.folder.metadata)
         return outcome.code
 
     def _outcome(self) -> Outcome:
@@ -78,9 +79,10 @@ class _Try:
         metadata.begin(self.folder, self.started, self.digests)
         ended = self._child(given, words)
         self.usage = dict(ended.usage)
-        return judged(order, given, ended, records.summary(self.folder.log).outputs)
+        self.logged = records.summary(self.folder.log)
+        return judged(order, given, ended, self.logged.outputs)
 
-    def _child(self, given: Contract, words: list[str]) -> process.Ended:
+    def _child(self, given: Contract, words: list[str]) -> watch.Ended:
         log = LogFile(self.folder.log)
 
         def found(record: Record) -> None:
@@ -94,7 +96,7 @@ class _Try:
             child = process.Child.start(body(self.order, given, words, cores), self.signals)
             streams = (Stream(self.output, passed_to=1, found=found), self.errors)
             self._meanwhile()
-            return process.watch(child, self.order.limits, self.signals, streams, self.order.runner)
+            return watch.watch(child, self.order.limits, self.signals, streams, self.order.runner)
         finally:
             cores.release()
             log.close()

@@ -24,7 +24,8 @@ def searching(**changes: Any) -> Search:
 
 def objective(parameters: dict[str, Any]) -> float:
     """Best at a rate of 0.1 and depth 5."""
-    return -abs(parameters["rate"] - 0.1) - abs(parameters["depth"] - 5) / 10 - (parameters["kind"] == "a") / 100
+    away = abs(parameters["rate"] - 0.1) + abs(parameters["depth"] - 5) / 10 + (parameters["kind"] == "a") / 100
+    return -float(away)
 
 
 def opened(folder: Path, search: Search, **options: Any) -> Study:

@@ -31,10 +31,10 @@ class World:
     def folder(self) -> Path:
         return self.root / "project"
 
-    def reader(self, cache: str = "cache", project: str = "iris") -> Reader:
+    def reader(self, cache: str = "cache", **context: Any) -> Reader:
         """One that does not wait between attempts; another `cache` is another machine."""
-        reader = Reader(project, self.folder, self.store, self.root / cache, secrets=self.secrets.__getitem__)
-        reader.context = replace(reader.context, pause=self.pauses.append)
+        reader = Reader("iris", self.folder, self.store, self.root / cache, secrets=self.secrets.__getitem__)
+        reader.context = replace(reader.context, **({"pause": self.pauses.append} | context))
         return reader
 
     def file(self, name: str, content: str | bytes) -> Path:

@@ -14,7 +14,7 @@ from aiga.evaluate.gates import Scores, Verdict, judge
 from aiga.evaluate.table import Predictions
 
 
-def verdict(table: Predictions | None, production: Predictions | None = None, **file: Any) -> Verdict:
+def verdict(table: Predictions | None, production: Predictions | None = None, /, **file: Any) -> Verdict:
     (only,) = judge([gate(**file)], Scores(table), Scores(production) if production else None)
     assert only.kind == file["kind"]
     json.dumps(only.plain(), allow_nan=False)

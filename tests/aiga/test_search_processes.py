@@ -9,7 +9,7 @@ from search_world import begin, numbers, opened, process, searching, worked
 
 def by_slot(folder: Path, trials: int, method: str) -> list[tuple[object, object]]:
     study = opened(folder, searching(trials=trials, method=method))
-    return sorted((sorted(one.parameters.items()), one.value) for one in study.ranked())  # type: ignore[type-var]
+    return sorted((sorted(one.parameters.items()), one.value) for one in study.ranked())
 
 
 @pytest.mark.parametrize(("method", "event", "after"), [("random", "told", 3), ("tpe", "asked", 12)])

@@ -220,6 +220,17 @@ def test_abandoned_trials_are_asked_anew_with_the_same_parameters(tmp_path: Path
     assert resumed.failure() is None
 
 
+def test_fewer_trials_drop_the_retries_beyond_them(tmp_path: Path) -> None:
+    study = opened(tmp_path, searching(trials=4))
+    numbers = [trial.number for _ in range(4) if (trial := study.ask())]
+    study.tell(numbers[0], 0.5)
+    fewer = opened(tmp_path, searching(trials=2))
+    fewer.abandon()
+    again = [trial for _ in range(9) if (trial := fewer.ask())]
+    assert [trial.slot for trial in again] == [1]
+    assert [one.number for one in fewer.ranked()] == [numbers[0]], "dropped trials have not failed"
+
+
 @pytest.mark.parametrize("writes", range(8))
 def test_a_kill_while_giving_up_loses_no_trial_and_repeats_none(tmp_path: Path, writes: int) -> None:
     search, store = searching(trials=3), open_store(str(tmp_path))

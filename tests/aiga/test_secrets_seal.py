@@ -68,12 +68,13 @@ def test_the_manifest_shows_no_value_and_differs_each_time(cluster: dict[str, st
 
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(UserError) as raised:
-        seal("Db_Secret", "my.space", {"a key": "s3cret-value"}, b"nonsense")
+        seal("Db_Secret", "my.space", {"a key": "s3cret-value"}, b"nonsense", "everywhere")  # type: ignore[arg-type]
     lines = str(raised.value).splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "secret 'Db_Secret'",
         "namespace 'my.space'",
         "secret 'Db_Secret'",
+        "scope 'everywhere'",
         "certificate",
     ]
     assert "s3cret-value" not in str(raised.value)

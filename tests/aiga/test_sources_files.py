@@ -9,6 +9,7 @@ import pytest
 from sources_world import World, tree
 
 from aiga.errors import UserError
+from aiga.sources import files
 from aiga.spec.sources import FilesSource
 from aiga.store import Corrupt, Missing
 
@@ -139,3 +140,27 @@ def test_a_touched_file_is_the_same_and_a_rewritten_one_is_not(world: World) -> 
     assert reader.changed(source("orders.csv"), version) == "source orders: orders.csv: other content"
     path.unlink()
     assert reader.changed(source("orders.csv"), version) == "source orders: orders.csv is gone"
+
+
+def test_a_file_that_may_not_be_read_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    world.file("orders.csv", "")
+    monkeypatch.setattr(files, "path_digest", refuse)
+    with pytest.raises(UserError, match=r"source orders: .*orders.csv: may not be read"):
+        world.reader().read("orders", source("orders.csv"))
+
+
+def test_notes_of_another_release_are_passed_over(world: World) -> None:
+    world.file("orders.csv", "")
+    reader = world.reader()
+    reader.read("orders", source("orders.csv"))
+    for note in (world.root / "cache" / "last").iterdir():
+        note.write_text('{"other": "format"}')
+    assert reader.read("orders", source("orders.csv")).name == "orders"
+
+
+def test_evidence_that_is_none_is_the_users_to_mend(world: World) -> None:
+    with pytest.raises(UserError, match="not as aiga records it"):
+        world.reader().restore({"name": "orders"})

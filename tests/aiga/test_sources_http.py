@@ -84,13 +84,12 @@ def test_a_truncated_body_is_fetched_anew_where_the_server_names_no_version(worl
 
 def test_content_that_changes_in_the_middle_is_not_mixed(world: World, web: Web) -> None:
     web.first = ["cut"]
-    reader, new = world.reader(), BODY.replace(b"1,2", b"3,4")
+    new = BODY.replace(b"1,2", b"3,4")
 
     def replace(pause: float) -> None:
         web.content["/data/orders.csv"] = new
 
-    object.__setattr__(reader.context, "pause", replace)
-    assert reader.read("orders", source(web)).path.read_bytes() == new
+    assert world.reader(pause=replace).read("orders", source(web)).path.read_bytes() == new
 
 
 def test_a_body_that_always_breaks_off_is_transient_and_leaves_nothing(world: World, web: Web) -> None:
@@ -166,7 +165,6 @@ def test_watching_a_server_without_etags_goes_by_the_size(world: World, web: Web
 
 def test_progress_ends_at_the_size(world: World, web: Web) -> None:
     told: list[tuple[int, int]] = []
-    reader = world.reader()
-    object.__setattr__(reader.context, "progress", lambda done, total: told.append((done, total)))
+    reader = world.reader(progress=lambda done, total: told.append((done, total)))
     reader.read("orders", source(web))
     assert told[0] != told[-1] == (len(BODY), len(BODY))

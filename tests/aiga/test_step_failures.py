@@ -104,6 +104,28 @@ def test_a_step_that_does_not_stop_when_asked_is_killed_after_its_grace(world: W
     assert ran.code == 75 and ran.metadata.state == "interrupted" and ran.metadata.seconds < 5
 
 
+def test_a_request_to_stop_that_comes_before_the_child_is_ready_is_not_lost(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, time
+from pathlib import Path
+from aiga.step.capture import Output, Stream
+from aiga.step.order import Limits
+from aiga.step.process import Child, Signals
+from aiga.step.watch import watch
+signals = Signals()
+signals.install()
+os.kill(os.getpid(), signal.SIGTERM)
+child = Child.start(lambda send: time.sleep(60), signals)
+output = Output(Path({str(tmp_path / "output.txt")!r}))
+streams = (Stream(output, 1), Stream(output, 2))
+ended = watch(child, Limits(grace=50), signals, streams, None)
+print(ended.stopped, ended.status)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip().endswith("stopped by SIGTERM 1"), ended.stderr
+
+
 def test_a_step_that_hangs_is_ended_after_its_timeout(world: World) -> None:
     world.code("import time\ndef step(): print('here', flush=True); time.sleep(60)")
     ran = world.run(timeout=0.3)
@@ -140,6 +162,7 @@ def test_kill_9_ends_all_of_the_step_and_the_checkpoint_is_handed_to_the_next_tr
     order = world.order(inputs=inputs, returns=returns)
     process = world.start(order)
     await_file(order.checkpoint / "pids")
+    eventually(lambda: "at work" in (order.work / "output.txt").read_text(), "what it printed was never kept")
     process.kill()
     process.communicate()
     pids = [int(pid) for pid in (order.checkpoint / "pids").read_text().split()]
@@ -184,7 +207,7 @@ def test_a_full_disk_fails_the_step_with_the_reason(world: World) -> None:
     assert ran.metadata.error is not None and "File too large" in ran.metadata.error.message
 
 
-def test_metadata_that_cannot_be_written_is_worth_a_retry_and_said(world: World) -> None:
+def test_metadata_that_cannot_be_written_is_said_and_the_step_is_not_done(world: World) -> None:
     world.code("""
         import aiga, os
         def step(checkpoint):
@@ -193,7 +216,9 @@ def test_metadata_that_cannot_be_written_is_worth_a_retry_and_said(world: World)
     order = world.order()
     process = world.start(order)
     _, errors = process.communicate()
-    assert process.returncode not in (0, 2) and "cannot be written" in errors and list(order.work.glob(".metadata*")) == []
+    assert (
+        process.returncode not in (0, 2) and "cannot be written" in errors and list(order.work.glob(".metadata*")) == []
+    )
 
 
 def test_a_log_on_a_full_disk_ends_the_step_and_leaves_what_was_logged(world: World) -> None:
@@ -215,6 +240,7 @@ def test_more_memory_than_allowed_is_a_memory_error(world: World) -> None:
     world.code("def step(): return len(bytearray(400_000_000))")
     ran = world.run(memory=200_000_000)
     assert ran.metadata.error is not None and ran.metadata.error.type == "MemoryError"
+    assert "the step's limit is 200000000 bytes" in ran.metadata.error.message
     assert world.run(memory=800_000_000).code == 0
 
 

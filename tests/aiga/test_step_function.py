@@ -124,7 +124,9 @@ def test_a_value_of_another_type_than_declared_fails_the_step(world: World, retu
 def test_the_only_value_may_be_returned_bare_and_scalars_of_numpy_are_taken(world: World) -> None:
     world.code("import numpy\ndef step(): return numpy.float32(0.5)")
     assert world.run(returns={"threshold": "number"}).metadata.returned == {"threshold": 0.5}
-    world.code("import numpy\ndef step(): return {'n': numpy.int64(3), 'b': numpy.bool_(True), 'loss': numpy.float64(1)}")
+    world.code(
+        "import numpy\ndef step(): return {'n': numpy.int64(3), 'b': numpy.bool_(True), 'loss': numpy.float64(1)}"
+    )
     ran = world.run(returns={"n": "integer", "b": "boolean"})
     assert ran.metadata.returned == {"n": 3, "b": True} and ran.metadata.metrics == {"loss": 1.0}
 

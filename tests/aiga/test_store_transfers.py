@@ -12,6 +12,7 @@ import pytest
 import store_world
 
 from aiga.errors import UserError
+from aiga.step.digest import digest as step_digest
 from aiga.store import Blocked, Corrupt, Missing, Store, open_store
 from aiga.store.digest import path_digest, tree_digest
 from aiga.store.keys import INTERNAL, MANIFEST
@@ -78,6 +79,12 @@ def test_a_folders_digest_tells_names_and_bytes_apart(tmp_path: Path) -> None:
         for number, files in enumerate([{"a": b"1"}, {"b": b"1"}, {"a": b"2"}, {"a": b"1", "b": b"1"}, {"x/a": b"1"}])
     }
     assert len(digests) == 5
+
+
+def test_a_step_and_the_store_compute_one_digest(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "model", FILES)
+    assert step_digest(folder) == tree_digest(folder)
+    assert step_digest(folder / "saved_model.pb") == path_digest(folder / "saved_model.pb")
 
 
 def test_a_damaged_byte_is_found_and_the_target_left_alone(store: Store, tmp_path: Path) -> None:

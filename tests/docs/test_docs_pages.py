@@ -100,7 +100,7 @@ def _known(key: str) -> bool:
 
 @each_page
 def test_our_environment_variables_are_read(page: Path) -> None:
-    sources = "".join(p.read_text() for folder in ("stacks", "components", "kube", "simulator", "tools", "tests")
+    sources = "".join(p.read_text() for folder in ("aiga", "stacks", "components", "kube", "simulator", "tools", "tests")
                       for p in (ROOT / folder).rglob("*.py"))  # fmt: skip
     for piece in code(page):
         for variable in re.findall(r"\bAIGA_[A-Z_]+", piece):
