@@ -117,7 +117,12 @@ def lineage_of(here: At, model: Registered) -> Link:
     evidence = model.evidence
     name = f"{here.loaded.project.name}@{model.version}"
     return lineages.of_step(
-        here.place.store, here.loaded.project.name, evidence.trained, name, evidence.digest, dict(evidence.data)
+        here.place.store,
+        here.loaded.project.name,
+        evidence.trained,
+        name=name,
+        digest=evidence.digest,
+        versions=dict(evidence.data),
     )
 
 

@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import keyring
 import typer
 import yaml
 
 from aiga.cli.shared import Folder, at, say, told
 from aiga.errors import UserError
-from aiga.secrets.resolve import service
+from aiga.secrets.resolve import keep
 from aiga.secrets.seal import seal as sealed
 
 app = typer.Typer(help="Secrets of this machine.", no_args_is_help=True)
@@ -25,7 +24,7 @@ def set_(name: Name, folder: Folder = Path(".")) -> None:
     """Put a secret's value into the keyring of this machine; it is asked for, or read from standard input."""
     here = at(folder)
     _declared(here.loaded.project.secrets, name)
-    keyring.set_password(service(here.loaded.project.name), name, _value(name))
+    keep(here.loaded.project.name, name, _value(name))
     say(f"secret {name}: kept in the keyring")
 
 

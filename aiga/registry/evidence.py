@@ -34,19 +34,19 @@ class Evidence(_Part):
     trained: str = ""
     """`<tag>/<step>` of the run that trained it, an earlier one where that was reused."""
     created: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    data: dict[str, Facts] = {}
+    data: dict[str, Facts] = Field(default={})
     """Source to its version; `digest` is always there."""
-    parameters: Facts = {}
-    metrics: dict[str, float] = {}
-    gates: list[Facts] = []
+    parameters: Facts = Field(default={})
+    metrics: dict[str, float] = Field(default={})
+    gates: list[Facts] = Field(default=[])
     """Verdict of each gate."""
-    trials: list[Facts] = []
+    trials: list[Facts] = Field(default=[])
     """The search's table."""
-    commit: Facts = {}
+    commit: Facts = Field(default={})
     """`commit`, and `dirty`: the digest of what differed from it."""
-    packages: dict[str, str] = {}
+    packages: dict[str, str] = Field(default={})
     approver: str | None = None
-    baseline: Facts = {}
+    baseline: Facts = Field(default={})
     """What monitors compare with."""
 
     @field_validator("data")
@@ -100,14 +100,8 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses aliases: `to_yaml` writes none, and they can make a small file a huge one."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has aliases")
-        node: yaml.Node | None = super().compose_node(parent, index)
-        return node
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The fast one where there is one: baselines are long."""
 
 
 def from_yaml(data: bytes, where: str) -> SignedEvidence:
@@ -117,7 +111,9 @@ def from_yaml(data: bytes, where: str) -> SignedEvidence:
         Corrupt: it is no such file.
     """
     try:
-        return SignedEvidence.model_validate(yaml.load(data, Loader=_Loader))  # noqa: S506 - a SafeLoader
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, Loader=_LOADER)):
+            raise Corrupt(f"{where}: is damaged: it has aliases, which can make a small file a huge one")
+        return SignedEvidence.model_validate(yaml.load(data, Loader=_LOADER))
     except yaml.YAMLError as error:
         raise Corrupt(f"{where}: is damaged: {' '.join(str(error).split())}") from error
     except ValidationError as error:

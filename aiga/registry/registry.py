@@ -101,11 +101,10 @@ class Registry:
                     return self._read(number)
             raise Missing(f"{self.project}: has no model yet in {self.store.address} (aiga run)")
         if at in STAGES:
-            stage = staging.STAGES[STAGES.index(at)]
-            number = self.stage(stage)
-            if number is None:
-                raise Missing(f"{self.project}@{stage}: no version stands there (aiga promote)")
-            return self._read(number)
+            standing = self.stage(STAGES[STAGES.index(at)])
+            if standing is None:
+                raise Missing(f"{self.project}@{at}: no version stands there (aiga promote)")
+            return self._read(standing)
         return self._read(int(at))
 
     def verify(self, version: int | str) -> Registered:

@@ -1,7 +1,7 @@
 """Signatures: a model is loaded only with evidence that a trusted key of its project signed.
 
-A project's private key lies outside of the store, `~/.config/aiga/keys/<project>.key`; `AIGA_KEYS` names another folder.
-Trusted are the public keys there, `<project>.pub` and `<project>.*.pub`; none is ever taken from a model.
+A project's private key lies outside of the store, `~/.config/aiga/keys/<project>.key`; `AIGA_KEYS` names another
+folder. Trusted are the public keys there, `<project>.pub` and `<project>.*.pub`; none is ever taken from a model.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def write(path: Path, project: Project, run: RunRecord, place: Place, lineage: L
         run=run,
         trials=trials,
         metric=project.train.search.objective.metric if project.train and project.train.search else "",
-        figures=[Markup(figure) for figure in _figures(project, run, place, trained, judged, trials)],  # noqa: S704
+        figures=[Markup(figure) for figure in _figures(project, place, trained, judged, trials)],
         trained=trained,
         lineage=lineage,
     )
@@ -48,12 +48,7 @@ def write(path: Path, project: Project, run: RunRecord, place: Place, lineage: L
 
 
 def _figures(
-    project: Project,
-    run: RunRecord,
-    place: Place,
-    trained: Done | None,
-    judged: Done | None,
-    trials: Sequence[Mapping[str, Any]],
+    project: Project, place: Place, trained: Done | None, judged: Done | None, trials: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     found = []
     if trained is not None and trials and project.train and project.train.search:

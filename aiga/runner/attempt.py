@@ -62,7 +62,7 @@ def run(
     tail = _Tail(order.work / "metrics.jsonl")
     with open(order.work / "process.log", "ab") as output:
         process = subprocess.Popen(
-            [str(python), "-m", "aiga.step", str(file)],
+            [str(python), "-P", "-m", "aiga.step", str(file)],  # -P: no file of the project stands in for a module
             cwd=order.source,
             env=_environment(secrets),
             stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from aiga.runner import steps
 from aiga.runner.artefact import Artefact, Done
 from aiga.runner.setting import Setting
 from aiga.runner.steps import Task
-from aiga.spec.evaluate import Evaluate, LatencyGate, Suite
+from aiga.spec.evaluate import Evaluate, LatencyGate, ProductionGate, Suite
 
 PRODUCTION = "production"
 
@@ -37,6 +37,7 @@ def judge(
     task: Task,
     evaluate: Evaluate,
     done: Done,
+    *,
     production: Artefact | None,
     data: Mapping[str, Artefact],
 ) -> Judgement:
@@ -49,7 +50,7 @@ def judge(
     """
     candidate = scores(setting, evaluate, done)
     other = None
-    if production is not None and evaluate.gates:
+    if production is not None and any(isinstance(gate, ProductionGate) for gate in evaluate.gates):
         other = scores(setting, evaluate, _with(setting, task, PRODUCTION, {MODEL_OUTPUT: production}))
     verdicts = gates.judge(evaluate.gates, candidate, other, lambda gate: _latency(setting, task, gate))
     mine = {

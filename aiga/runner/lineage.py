@@ -32,7 +32,7 @@ class Link:
             yield from link.ends()
 
 
-def of_step(store: Store, project: str, where: str, name: str, digest: str, versions: dict[str, Any]) -> Link:
+def of_step(store: Store, project: str, where: str, *, name: str, digest: str, versions: dict[str, Any]) -> Link:
     """The lineage of what a step made.
 
     Args:
@@ -61,7 +61,12 @@ def _of_input(store: Store, project: str, argument: str, item: dict[str, Any], v
         return Link(argument, item["digest"], f"model {origin}")
     where, _, output = origin.rpartition(".")
     return of_step(
-        store, project, where, f"{argument} ({output})" if output != argument else argument, item["digest"], versions
+        store,
+        project,
+        where,
+        name=f"{argument} ({output})" if output != argument else argument,
+        digest=item["digest"],
+        versions=versions,
     )
 
 

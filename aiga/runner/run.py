@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiga.errors import AigaError, UserError
 from aiga.names import MODEL_OUTPUT
 from aiga.registry import Registry, resolve_model
-from aiga.runner import code, environment, evaluation, layout, people, record, release, schedule, steps, training
+from aiga.runner import code, environment, layout, people, record, schedule, steps
 from aiga.runner.artefact import Artefact, Done
 from aiga.runner.attempt import Stopped
 from aiga.runner.place import Place
@@ -20,7 +20,7 @@ from aiga.runner.record import RunRecord
 from aiga.runner.screen import Screen
 from aiga.runner.setting import Setting
 from aiga.runner.steps import Task
-from aiga.secrets.resolve import resolve
+from aiga.secrets.resolve import lookup, resolve
 from aiga.sources import datasets, expect
 from aiga.sources.read import Reader
 from aiga.spec import Graph, Project
@@ -30,6 +30,9 @@ from aiga.spec.parameters import override
 from aiga.spec.steps import Work
 from aiga.store import Store
 from aiga.store.digest import file_digest
+
+if TYPE_CHECKING:
+    from aiga.runner.evaluation import Judgement
 
 PARALLEL = 4
 """Steps at the same time; a search has its own number."""
@@ -132,13 +135,12 @@ class _Run:
     def _read_sources(self) -> None:
         """Reads every source, and records which version of it this run saw."""
         place, project = self.setting.place, self.setting.project
-        secrets = resolve(project.secrets, project.secrets, project.name) if project.secrets else {}
         reader = Reader(
             project=project.name,
             folder=self.setting.folder,
             store=self.request.origin or place.store,
             cache=place.home / "sources",
-            secrets=lambda name: secrets[project.secrets[name].env],
+            secrets=lookup(project.secrets, project.name),
         )
         for name, source in project.sources.items():
             known = self.request.versions.get(name)
@@ -157,6 +159,8 @@ class _Run:
         try:
             if node.kind == "train":
                 assert self.setting.project.train is not None
+                from aiga.runner import training  # brings optuna
+
                 self._done[name] = training.do(self.setting, task, self.setting.project.train)
             else:
                 self._done[name] = steps.do(self.setting, task)
@@ -180,10 +184,14 @@ class _Run:
         setting, project = self.setting, self.setting.project
         judgement = None
         if project.evaluate is not None and "evaluate" in self._done:
+            from aiga.runner import evaluation  # brings scikit-learn
+
             task, done = self._tasks["evaluate"], self._done["evaluate"]
             suites = self.setting.graph.node("evaluate").suites
             data = {name: self._found(address) for name, address in suites.items()}
-            judgement = evaluation.judge(setting, task, project.evaluate, done, self._in_production(), data)
+            judgement = evaluation.judge(
+                setting, task, project.evaluate, done, production=self._in_production(), data=data
+            )
             for verdict in judgement.verdicts:
                 setting.screen.say(f"gate: {'passed' if verdict.passed else 'FAILED'}: {verdict.reason}")
             verdicts = tuple(verdict.plain() for verdict in judgement.verdicts)
@@ -196,7 +204,9 @@ class _Run:
             return self._end("succeeded", "")
         return self._released(trained, judgement)
 
-    def _released(self, trained: Done, judgement: evaluation.Judgement | None) -> RunRecord:
+    def _released(self, trained: Done, judgement: Judgement | None) -> RunRecord:
+        from aiga.runner import release
+
         registry, setting = self._registry, self.setting
         same = next((m for m in registry.versions() if m.evidence.trained == trained.where), None)
         registered = same or release.register(setting, trained, judgement, self._data())

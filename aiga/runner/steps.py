@@ -81,7 +81,8 @@ def do(setting: Setting, task: Task) -> Done:
     folder = setting.place.work(setting.tag, task.name)
     metadata = tried(setting, task, folder, setting.place.checkpoint(print_.key))
     checked(task, folder)
-    done = kept(setting, task, folder, layout.step(setting.project.name, setting.tag, task.name), metadata, print_)
+    told = {**metadata, "fingerprint": dict(print_.parts)}
+    done = kept(setting, task, folder, layout.step(setting.project.name, setting.tag, task.name), told)
     remember(setting, task.name, print_)
     setting.screen.step(task.name, "done", reason)
     return done
@@ -163,10 +164,8 @@ def checked(task: Task, folder: Path) -> None:
         expect.check(folder / "outputs" / task.work.outputs[name], contract, f"{task.name}.{name}")
 
 
-def kept(
-    setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapping[str, Any], print_: Fingerprint
-) -> Done:
-    """Puts what a try made into the store, its metadata last: a step is there when that is."""
+def kept(setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapping[str, Any]) -> Done:
+    """Puts what a try made into the store below `prefix`, its metadata last: a step is there when that is."""
     store = setting.place.store
     where = prefix.removeprefix(f"{layout.runs(setting.project.name)}/")
     outputs = {}
@@ -181,7 +180,6 @@ def kept(
         **metadata,
         "inputs": {name: artefact.plain() for name, artefact in task.files.items()},
         "outputs": {name: artefact.plain() for name, artefact in outputs.items()},
-        "fingerprint": dict(print_.parts),
     }
     store.write(f"{prefix}/{METADATA}", yaml.safe_dump(told, sort_keys=False, allow_unicode=True).encode())
     return Done(task.name, where, outputs, told.get("returned") or {}, told.get("metrics") or {}, told)
@@ -215,7 +213,7 @@ def stored(place: Place, tag: str, step: str) -> Done:
         Missing: the run has no such step.
     """
     told = yaml.safe_load(place.store.read(f"{layout.step(place.project, tag, step)}/{METADATA}"))
-    if "reused" in told:
+    if told.get("reused"):
         tag, _, step = told["reused"].partition("/")
         return stored(place, tag, step)
     kept_ = {name: item for name, item in (told.get("outputs") or {}).items() if "key" in item}

@@ -102,7 +102,7 @@ class _Searching:
             self._study.tell(trial.number, None, "failed", reason, time.monotonic() - began)
             screen.trial(trial.number, trial.parameters, "failed")
             return
-        steps.kept(self._setting, task, folder, name, metadata, self._print)
+        steps.kept(self._setting, task, folder, name, metadata)
         self._study.tell(trial.number, value, "complete", "", time.monotonic() - began)
         screen.trial(trial.number, trial.parameters, "complete", value)
 
@@ -130,8 +130,8 @@ class _Searching:
             folder = folder / "trials" / f"{best.number:04d}"
             metadata = self._fetched(best.number, folder)
         steps.checked(task, folder)
-        told = {**metadata, "winner": best.number, "trials": table}
-        return steps.kept(setting, task, folder, self._prefix, told, self._print)
+        told = {**metadata, "winner": best.number, "trials": table, "fingerprint": dict(self._print.parts)}
+        return steps.kept(setting, task, folder, self._prefix, told)
 
     def _fetched(self, number: int, folder: Any) -> dict[str, Any]:
         """What the store has of a trial: its working folder may be gone with a killed run."""

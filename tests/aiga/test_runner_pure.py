@@ -72,7 +72,11 @@ def printed(**parts: str) -> Fingerprint:
         (printed(code_x="1"), printed(), "code x is new"),
         (printed(), printed(code_x="1"), "code x is gone"),
         (printed(call="f"), printed(call="f"), "its last result is not in the store"),
-        (printed(a="2", b="2", c="2", d="2"), printed(a="1", b="1", c="1", d="1"), "a changed, b changed, c changed and 1 more"),
+        (
+            printed(a="2", b="2", c="2", d="2"),
+            printed(a="1", b="1", c="1", d="1"),
+            "a changed, b changed, c changed and 1 more",
+        ),
     ],
 )
 def test_why_a_step_runs_is_told(now: Fingerprint, last: Fingerprint | None, reason: str) -> None:
@@ -86,7 +90,9 @@ def test_any_change_of_a_part_changes_the_key(parts: dict[str, str], name: str, 
     assert (Fingerprint({**parts, name: value}).key == same.key) == (parts.get(name) == value)
 
 
-def done_in(needs: dict[str, list[str]], failing: set[str] = frozenset(), parallel: int = 4) -> tuple[list[str], schedule.Outcome]:  # type: ignore[assignment]  # frozen is a set too
+def done_in(
+    needs: dict[str, list[str]], failing: set[str] = frozenset(), parallel: int = 4
+) -> tuple[list[str], schedule.Outcome]:  # type: ignore[assignment]  # frozen is a set too
     order: list[str] = []
 
     def do(task: str) -> None:
@@ -117,7 +123,9 @@ def test_one_that_fails_stops_only_what_depends_on_it() -> None:
 
 def test_tasks_that_need_nothing_of_each_other_are_done_side_by_side() -> None:
     together = threading.Barrier(3, timeout=10)
-    outcome = schedule.run(dict.fromkeys("abc", ()), lambda _: together.wait() and None, parallel=3, stop=threading.Event())
+    outcome = schedule.run(
+        dict.fromkeys("abc", ()), lambda _: together.wait() and None, parallel=3, stop=threading.Event()
+    )
     assert sorted(outcome.done) == ["a", "b", "c"]
 
 

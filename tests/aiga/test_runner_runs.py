@@ -77,9 +77,23 @@ def test_a_failed_gate_promotes_nothing(line: Made) -> None:
 
 def test_a_failed_step_stops_only_what_depends_on_it(line: Made) -> None:
     line.change("steps.py", 'return {"sum": sum', 'raise RuntimeError("no total")\n    return {"sum": sum')
-    line.write("project.yaml", PROJECT.replace("train:\n", '- {name: aside, run: "steps:make", out: {numbers: n.txt}, parameters: {count: 3}}\ntrain:\n').replace("in: [numbers", "in: [make.numbers").replace("in: [make.numbers, sum]", "in: {numbers: make.numbers, sum: sum}").replace("in: [make.numbers]", "in: {numbers: make.numbers}"))
+    line.write(
+        "project.yaml",
+        PROJECT.replace(
+            "train:\n", '- {name: aside, run: "steps:make", out: {numbers: n.txt}, parameters: {count: 3}}\ntrain:\n'
+        )
+        .replace("in: [numbers", "in: [make.numbers")
+        .replace("in: [make.numbers, sum]", "in: {numbers: make.numbers, sum: sum}")
+        .replace("in: [make.numbers]", "in: {numbers: make.numbers}"),
+    )
     output = line.aiga("run", code=1)
-    assert states(output) == {"make": "done", "aside": "done", "total": "failed", "train": "skipped", "evaluate": "skipped"}
+    assert states(output) == {
+        "make": "done",
+        "aside": "done",
+        "total": "failed",
+        "train": "skipped",
+        "evaluate": "skipped",
+    }
     assert "RuntimeError: no total" in output
     assert "steps.py" in output
 
@@ -186,7 +200,11 @@ def test_a_retry_gets_its_checkpoint_back(line: Made) -> None:
         apiVersion: aiga.dev/v1
         name: line
         etl:
-        - {name: make, run: "steps:make", out: {numbers: numbers.txt}, parameters: {count: 1}, retries: {limit: 3, delay: 10ms}}
+        - name: make
+          run: steps:make
+          out: {numbers: numbers.txt}
+          parameters: {count: 1}
+          retries: {limit: 3, delay: 10ms}
         """,
     )
     output = line.aiga("run")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spec_projects import projects, text
 from spec_world import HEAD, SOURCE, TRAIN, mistakes, said
 
 from aiga.errors import UserError
@@ -153,3 +159,30 @@ def test_mistakes_name_the_file_as_it_was_given(tmp_path: Path) -> None:
         load(file)
     assert str(caught.value) == f"{file}:1: name: missing: is required (add name: The project's name)"
     assert caught.value.exit_code == UserError.exit_code
+
+
+ATOMS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.sampled_from(["", "a", "x.y"])
+)
+KEYS = st.sampled_from(["kind", "name", "run", "in", "serve", "[key]", "model", "", "1"])
+JUNK = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
+
+
+@given(projects(), st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_file_with_any_parts_replaced_is_loaded_or_told_in_whole_lines(
+    whole: dict[str, Any], data: st.DataObject
+) -> None:
+    file = copy.deepcopy(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        parent, key = data.draw(st.sampled_from(_places(file)))
+        other = data.draw(st.one_of(st.none(), KEYS)) if isinstance(parent, dict) else None
+        parent[key if other is None else other] = copy.deepcopy(data.draw(JUNK))
+    for line in mistakes(text(file)):
+        assert re.match(r"[1-9]\d*: .+: .+: .+ \(.+\)$", line), line
+
+
+def _places(file: Any) -> list[tuple[Any, Any]]:
+    """Every key of every map and every index of every list in the file."""
+    keys = file.keys() if isinstance(file, dict) else range(len(file)) if isinstance(file, list) else ()
+    return [found for key in keys for found in ((file, key), *_places(file[key]))]

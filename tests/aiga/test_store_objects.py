@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from aiga.errors import UserError
 from aiga.store import Blocked, Missing, Store, open_store
+from aiga.store.directory import DirectoryStore
 from aiga.store.keys import check_key
 
 BAD_KEYS = {
@@ -97,6 +99,23 @@ def test_increments_by_compare_and_set_lose_none(store: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(increment, range(4)))
     assert store.read("count").split()[0] == b"16"
+
+
+def test_a_directory_lets_nobody_between_compare_and_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(tmp_path / "store"))
+    store.write("k", b"old")
+    old, look, both = store.version("k"), DirectoryStore.version, threading.Barrier(2)
+
+    def look_together(self: DirectoryStore, key: str) -> str | None:
+        found = look(self, key)
+        with contextlib.suppress(threading.BrokenBarrierError):  # the other one must wait until this one has written
+            both.wait(0.3)
+        return found
+
+    monkeypatch.setattr(DirectoryStore, "version", look_together)
+    with ThreadPoolExecutor(2) as pool:
+        won = [*pool.map(lambda data: store.compare_and_set("k", data, old), (b"one", b"two"))]
+    assert won.count(True) == 1 and store.read("k") == (b"one", b"two")[won.index(True)]
 
 
 def test_compare_and_set_refuses_what_has_changed(store: Store) -> None:

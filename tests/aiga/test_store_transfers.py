@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import store_world
+from rich.console import Console
 
 from aiga.errors import UserError
 from aiga.step.digest import digest as step_digest
-from aiga.store import Blocked, Corrupt, Missing, Store, open_store
+from aiga.store import Blocked, Corrupt, Missing, Store, bar, open_store
 from aiga.store.digest import path_digest, tree_digest
 from aiga.store.keys import INTERNAL, MANIFEST
 
@@ -134,6 +139,40 @@ def test_what_stops_in_the_middle_leaves_nothing(store: Store, tmp_path: Path) -
             store.download(key, tmp_path / "fetched", progress=stop_at(0.4))
         assert not (tmp_path / "fetched").exists() and not list(tmp_path.glob(".*.part"))
         assert store.download(key, tmp_path / "again" / key) == digest
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from aiga.store import open_store
+def kill(done, total):
+    if done >= total * 0.4:
+        os.kill(os.getpid(), signal.SIGKILL)
+open_store(sys.argv[1]).upload(pathlib.Path(sys.argv[2]), sys.argv[3], kill)
+"""
+
+
+@pytest.mark.parametrize("name", ["file", "model"])
+def test_a_process_that_is_killed_in_an_upload_leaves_nothing_to_read(store: Store, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(40_000_000))
+    folder_of(tmp_path / "model", FILES)
+    root = Path(__file__).parents[2]
+    ended = subprocess.run([sys.executable, "-c", KILLED, store.address, tmp_path / name, name], cwd=root, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not store.exists(name)
+    with pytest.raises(Missing):
+        store.download(name, tmp_path / "fetched")
+    digest = store.upload(tmp_path / name, name)
+    assert store.download(name, tmp_path / "fetched", digest) == digest == path_digest(tmp_path / name)
+
+
+def test_a_bar_shows_on_a_terminal_and_nowhere_else() -> None:
+    for terminal in (True, False):
+        screen = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+        with bar("model.onnx", screen) as progress:
+            progress(500_000, 1_000_000)
+            progress(1_000_000, 1_000_000)
+        text = screen.file.getvalue()
+        assert ("model.onnx" in text and "1.0" in text) if terminal else text.strip() == ""
 
 
 def test_a_folder_over_the_remains_of_another_upload_is_whole(store: Store, tmp_path: Path) -> None:
