@@ -85,7 +85,8 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt
 	@echo "virtualenv: $(VENV), from requirements-dev.txt and constraints.txt" >&2
 	@if uv --version >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python '>=3.11' $(VENV) && \
-		uv pip install --quiet --compile-bytecode --python $(PYTHON) -r requirements-dev.txt -c constraints.txt; \
+		uv pip install --quiet --compile-bytecode --python $(PYTHON) -r requirements-dev.txt -c constraints.txt && \
+		uv pip install --quiet --python $(PYTHON) --no-deps --editable .; \
 	else \
 		found=; \
 		for python in python3 python3.13 python3.12 python3.11; do \
@@ -97,6 +98,7 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt
 			echo "no Python 3.11 or newer on PATH: install one, or uv, which brings its own" >&2; exit 1; \
 		fi; \
 		"$$found" -m venv $(VENV) && \
-		$(PYTHON) -m pip install --quiet -r requirements-dev.txt -c constraints.txt; \
+		$(PYTHON) -m pip install --quiet -r requirements-dev.txt -c constraints.txt && \
+		$(PYTHON) -m pip install --quiet --no-deps --editable .; \
 	fi
 	@touch $(READY)

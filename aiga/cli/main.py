@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aiga.cli import models, new, run, runs, secrets
+from aiga.cli import models, new, run, runs, search, secrets
 
 app = typer.Typer(
     name="aiga", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -17,6 +17,7 @@ app.command("validate")(run.validate)
 app.command("explain")(run.explain)
 app.command("schema")(run.schema_)
 app.command("approve")(run.approve)
+app.command("label")(run.label)
 app.command("runs")(runs.runs)
 app.command("compare")(runs.compare)
 app.command("lineage")(runs.lineage)
@@ -26,7 +27,9 @@ app.command("models")(models.models)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)
 app.command("seal")(secrets.seal)
+app.command("step")(run.step)
 app.add_typer(secrets.app, name="secret")
+app.add_typer(search.app, name="search")
 
 
 def main() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from aiga.cli.shared import Folder, StoreOption, at, console, say, told
-from aiga.errors import UserError
-from aiga.runner import people, record, run
+from aiga.cli.shared import At, Folder, StoreOption, at, console, say, told
+from aiga.errors import AigaError, UserError
+from aiga.runner import materials, people, record, run
+from aiga.runner import watch as watching
 from aiga.runner.screen import Screen
 from aiga.spec import load
 from aiga.spec.explain import explain as explained
@@ -31,6 +34,7 @@ def run_(
     store: StoreOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Do not take up a killed run.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Run again by schedule, and when sources change.")] = False,
 ) -> int:
     """Run a project on this machine: data, training, gates, promotion."""
     here = at(folder, store)
@@ -39,8 +43,29 @@ def run_(
     request = run.Request(
         here.folder, tuple(parameters or ()), fresh, new, _ask if sys.stdin.isatty() else lambda: None
     )
-    ended = run.run(request, here.loaded.project, here.place, Screen(console))
-    return finished(ended)
+    if watch:
+        _watch(here, request)
+        return 0
+    return finished(run.run(request, here.loaded.project, here.place, Screen(console)))
+
+
+def _watch(here: At, request: run.Request) -> None:
+    """Runs until Ctrl-C; a run that fails is told, and the next reason is waited for."""
+
+    def again(reason: str) -> Mapping[str, Any]:
+        say(f"watch: {reason}")
+        loaded = load(here.loaded.file)
+        try:
+            ended = run.run(request, loaded.project, here.place, Screen(console))
+        except AigaError as error:
+            say(f"watch: {error}")
+            latest = record.latest(here.place.store, loaded.project.name)
+            return latest.sources if latest else {}
+        finished(ended)
+        return ended.sources
+
+    project, reader = here.loaded.project, materials.reader(here.loaded.project, here.folder, here.place)
+    watching.watch(project, reader, again, stop=threading.Event(), say=say)
 
 
 def finished(ended: record.RunRecord) -> int:
@@ -77,6 +102,28 @@ def explain(folder: Folder = Path(".")) -> None:
 def schema_() -> None:
     """Print the JSON Schema of project.yaml, for editors."""
     typer.echo(text())
+
+
+def step(order: Annotated[Path, typer.Argument(help="The order, a JSON file.")]) -> None:
+    """Do one try of one step, as a container does; the exit code tells whether to try again."""
+    from aiga.step.__main__ import main
+
+    raise typer.Exit(main([str(order)]))
+
+
+@told
+def label(
+    tag: Annotated[str, typer.Argument(help="The waiting run.")],
+    file: Annotated[Path, typer.Option("--file", exists=True, help="The labels: a CSV with one row each.")],
+    folder: Folder = Path("."),
+    store: StoreOption = None,
+) -> None:
+    """Give a run the labels that it waits for."""
+    here = at(folder, store)
+    asked = here.loaded.project.label
+    if asked is None or record.load(here.place.store, here.loaded.project.name, tag) is None:
+        raise UserError(f"{tag}: no run of {here.loaded.project.name} waits for labels under it (see `aiga runs`)")
+    say(f"run {tag}: {people.give_labels(here.place, tag, file, asked.need)} labels")
 
 
 @told

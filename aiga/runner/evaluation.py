@@ -9,8 +9,10 @@ from aiga.evaluate import gates, latency, metrics, suites, table
 from aiga.evaluate.gates import Scores, Verdict
 from aiga.evaluate.suites import SuiteScore
 from aiga.names import MODEL_OUTPUT, PREDICTIONS
+from aiga.registry import Registry
 from aiga.runner import steps
 from aiga.runner.artefact import Artefact, Done
+from aiga.runner.materials import registered
 from aiga.runner.setting import Setting
 from aiga.runner.steps import Task
 from aiga.spec.evaluate import Evaluate, LatencyGate, ProductionGate, Suite
@@ -69,6 +71,13 @@ def judge(
     return Judgement(
         dict(candidate.reported), tuple(verdicts), done.outputs.get(PREDICTIONS), dict(other.reported) if other else {}
     )
+
+
+def in_production(setting: Setting) -> Artefact | None:
+    """The project's model in production, verified."""
+    place = setting.place
+    version = Registry(place.store, place.project).stage("production")
+    return None if version is None else registered(place, f"{place.project}@{version}")
 
 
 def scores(setting: Setting, evaluate: Evaluate, done: Done) -> Scores:

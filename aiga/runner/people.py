@@ -5,19 +5,30 @@ from __future__ import annotations
 import getpass
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from aiga.errors import UserError
-from aiga.runner import layout
+from aiga.names import METADATA
+from aiga.runner import layout, steps
+from aiga.runner.artefact import Artefact, Done
+from aiga.runner.attempt import Stopped
+from aiga.runner.fingerprint import Fingerprint
+from aiga.runner.place import Place
 from aiga.runner.record import timestamp
 from aiga.runner.setting import Setting
+from aiga.sources import tables
 from aiga.spec.base import delta
-from aiga.spec.people import Approve
+from aiga.spec.graph import LABEL
+from aiga.spec.people import Approve, Label
 from aiga.store import Missing, Store
+from aiga.store.digest import content_digest
 
+LABELS = "labels.csv"
 POLL = 1.0
+APPROVED, REJECTED = "approved", "rejected"
 
 
 def decide(store: Store, project: str, tag: str, what: str, decision: Mapping[str, Any]) -> None:
@@ -65,7 +76,7 @@ def approval(setting: Setting, approve: Approve, ask: Callable[[], str | None]) 
         setting.stop.wait(POLL)
     if setting.stop.is_set():
         raise KeyboardInterrupt
-    verdict = {"reject": "rejected", "approve": "approved"}[approve.on_timeout]
+    verdict = {"reject": REJECTED, "approve": APPROVED}[approve.on_timeout]
     return {"decision": verdict, "by": "nobody", "at": timestamp(), "why": f"nobody decided within {approve.timeout}"}
 
 
@@ -76,3 +87,60 @@ def _may(approve: Approve, found: Mapping[str, Any], setting: Setting) -> bool:
         f"run {setting.tag}: {found['by']} decided, and approve.who is {', '.join(approve.who)} "
         "(run again, and let one of them decide)"
     )
+
+
+def labels(setting: Setting, label: Label, data: Artefact) -> Done:
+    """Waits until somebody gives labels for the data, or the time is up.
+
+    Labels of the same data, given in an earlier run, are taken again.
+
+    Raises:
+        UserError: nobody gave enough of them, and the project says to fail then.
+    """
+    print_ = Fingerprint({"data": data.digest, "label": label.model_dump_json()})
+    found = steps.reusable(setting, LABEL, print_)
+    if found is not None:
+        return steps.reuse(setting, LABEL, found)
+    place, key = setting.place, layout.step(setting.project.name, setting.tag, LABEL)
+    setting.screen.step(LABEL, "running", f"aiga label {setting.tag} --file labels.csv; the data: {data.local(place)}")
+    until = time.time() + delta(label.timeout).total_seconds()
+    while (told := decided(place.store, setting.project.name, setting.tag, LABEL)) is None and time.time() < until:
+        if setting.stop.wait(POLL):
+            raise Stopped
+    if told is None and label.on_timeout == "fail":
+        raise UserError(f"{LABEL}: nobody gave {label.need} labels within {label.timeout} (aiga run, then aiga label)")
+    if told is None:
+        place.store.write(f"{key}/{LABELS}", b"")
+    digest = told["digest"] if told else content_digest(b"")
+    outputs = {label.output: Artefact(digest, f"{setting.tag}/{LABEL}.{label.output}", f"{key}/{LABELS}")}
+    metadata = {
+        "tag": setting.tag,
+        "step": LABEL,
+        "state": "succeeded",
+        "by": (told or {}).get("by", "nobody"),
+        "inputs": {"data": data.plain()},
+        "outputs": {name: artefact.plain() for name, artefact in outputs.items()},
+    }
+    place.store.write(f"{key}/{METADATA}", yaml.safe_dump(metadata, sort_keys=False).encode())
+    if told is not None:
+        steps.remember(setting, LABEL, print_)
+    setting.screen.step(LABEL, "done", f"{metadata['by']} gave {(told or {}).get('rows', 0)} labels")
+    return Done(LABEL, f"{setting.tag}/{LABEL}", outputs, metadata=metadata)
+
+
+def give_labels(place: Place, tag: str, file: Path, need: int) -> int:
+    """Gives labels to a waiting run, once; how many rows they are.
+
+    Raises:
+        UserError: they are no table, or too few, or somebody gave some before.
+    """
+    rows = sum(chunk.rows for chunk in tables.chunks(file))
+    if rows < need:
+        raise UserError(f"{file}: has {rows} rows, and the project asks for {need} labels")
+    key = f"{layout.step(place.project, tag, LABEL)}/{LABELS}"
+    if decided(place.store, place.project, tag, LABEL) is None:
+        digest = place.store.upload(file, key)
+        decide(place.store, place.project, tag, LABEL, {"decision": "labelled", "rows": rows, "digest": digest})
+    else:
+        decide(place.store, place.project, tag, LABEL, {"decision": "labelled"})
+    return rows

@@ -32,6 +32,8 @@ class RunRecord:
     overrides: tuple[str, ...] = ()
     code: str = ""
     """Digest of the source, which is in the store under that name."""
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    """Source to the version that it saw."""
     steps: Mapping[str, str] = field(default_factory=dict)
     """Step to how it ended: `done`, `reused`, `failed`, `skipped`."""
     metrics: Mapping[str, float] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiga.errors import UserError
 from aiga.registry import Registered
-from aiga.runner import layout, record, run
+from aiga.runner import record, run, snapshot
 from aiga.runner.place import Place
 from aiga.runner.screen import Screen
 from aiga.spec import Project, load
@@ -44,7 +44,7 @@ def reproduce(place: Place, model: Registered, screen: Screen) -> list[Compared]
         )
     with tempfile.TemporaryDirectory(prefix="aiga-reproduce-") as scratch:
         folder = Path(scratch, "source")
-        _restored(place, recorded.code, folder)
+        snapshot.restore(place, recorded.code, folder)
         project = _as_trained(load(folder).project, model.evidence.parameters)
         there = Place(place.project, Path(scratch), open_store(str(Path(scratch, "store"))))
         request = run.Request(
@@ -52,16 +52,6 @@ def reproduce(place: Place, model: Registered, screen: Screen) -> list[Compared]
         )
         again = run.run(request, project, there, screen)
         return list(_compared(model, again, there))
-
-
-def _restored(place: Place, digest: str, folder: Path) -> None:
-    """Puts the source where a run can find it."""
-    prefix = f"{layout.code(place.project, digest)}/"
-    items = list(place.store.list(prefix))
-    if not items:
-        raise UserError(f"{place.project}: its source {digest[:19]} is not in {place.store.address}")
-    for item in items:
-        place.store.download(item.key, folder / item.key.removeprefix(prefix))
 
 
 def _as_trained(project: Project, parameters: Mapping[str, Any]) -> Project:

@@ -6,20 +6,16 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict
 from typing import Any, Literal
 
-import yaml
-
 from aiga.errors import AigaError
-from aiga.names import METADATA
-from aiga.runner import attempt, layout, steps
+from aiga.runner import attempt, layout, steps, trials
 from aiga.runner.artefact import Done
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.setting import Setting
 from aiga.runner.steps import StepFailed, Task
 from aiga.search.study import Study, Trial
-from aiga.spec.base import plain
 from aiga.spec.search import Search
 from aiga.spec.steps import Train
 
@@ -34,13 +30,12 @@ def do(setting: Setting, task: Task, train: Train) -> Done:
     """
     if train.search is None:
         return steps.do(setting, task)
-    print_ = steps.fingerprinted(setting, task, {"search": plain(train.search)})
+    print_ = trials.fingerprinted(setting, task, train.search)
     found = steps.reusable(setting, task.name, print_) if train.cache and not setting.fresh else None
     if found is not None:
         return steps.reuse(setting, task.name, found)
     setting.screen.step(task.name, "running", steps.because(setting, task.name, print_))
     done = _Searching(setting, task, train.search, print_).run()
-    steps.remember(setting, task.name, print_)
     setting.screen.step(task.name, "done")
     return done
 
@@ -82,8 +77,8 @@ class _Searching:
         watch = _Watch(
             self._study, trial, metric, lambda value: screen.trial(trial.number, trial.parameters, value=value)
         )
-        task = self._with(trial.parameters)
-        folder = self._setting.place.work(self._setting.tag, self._task.name) / "trials" / f"{trial.number:04d}"
+        task = trials.with_(self._task, trial.parameters)
+        folder = trials.folder(self._setting, self._task, trial.number)
         checkpoint = self._setting.place.checkpoint(self._print.key) / f"{trial.slot:04d}"
         began = time.monotonic()
         try:
@@ -95,53 +90,18 @@ class _Searching:
             self._study.tell(trial.number, watch.last, state, str(error).splitlines()[0], time.monotonic() - began)
             screen.trial(trial.number, trial.parameters, state, watch.last)
             return
-        value = metadata.get("metrics", {}).get(metric)
-        name = layout.trial(self._setting.project.name, self._setting.tag, self._task.name, trial.number)
-        if value is None or not math.isfinite(value):
-            reason = f"it reported no {metric}" if value is None else f"its {metric} is {value}"
-            self._study.tell(trial.number, None, "failed", reason, time.monotonic() - began)
-            screen.trial(trial.number, trial.parameters, "failed")
-            return
-        steps.kept(self._setting, task, folder, name, metadata)
-        self._study.tell(trial.number, value, "complete", "", time.monotonic() - began)
-        screen.trial(trial.number, trial.parameters, "complete", value)
-
-    def _with(self, parameters: Mapping[str, Any]) -> Task:
-        return replace(self._task, parameters={**self._task.parameters, **parameters})
+        value, reason = trials.value(metadata, metric)
+        if value is not None:
+            trials.keep(self._setting, task, trial.number, metadata)
+        end: Literal["complete", "failed"] = "complete" if value is not None else "failed"
+        self._study.tell(trial.number, value, end, reason, time.monotonic() - began)
+        screen.trial(trial.number, trial.parameters, end, value)
 
     def _winner(self) -> Done:
-        """The best trial's result as the step's, or a new training with its parameters."""
-        ranked = self._study.ranked()
-        best, failure = self._study.best(), self._study.failure()
-        if best is None or failure is not None:
+        failure = self._study.failure()
+        if self._study.best() is None or failure is not None:
             raise StepFailed(f"{self._task.name}: {failure or 'no trial completed'}")
-        setting, task = self._setting, self._with(best.parameters)
-        table = [
-            {"rank": r.rank, "number": r.number, "parameters": r.parameters, "value": r.value, "state": r.state}
-            for r in ranked
-        ]
-        folder = setting.place.work(setting.tag, self._task.name)
-        if self._search.retrain:
-            metadata = steps.tried(
-                setting, task, folder / "winner", setting.place.checkpoint(self._print.key) / "winner"
-            )
-            folder = folder / "winner"
-        else:
-            folder = folder / "trials" / f"{best.number:04d}"
-            metadata = self._fetched(best.number, folder)
-        steps.checked(task, folder)
-        told = {**metadata, "winner": best.number, "trials": table, "fingerprint": dict(self._print.parts)}
-        return steps.kept(setting, task, folder, self._prefix, told)
-
-    def _fetched(self, number: int, folder: Any) -> dict[str, Any]:
-        """What the store has of a trial: its working folder may be gone with a killed run."""
-        setting = self._setting
-        name = layout.trial(setting.project.name, setting.tag, self._task.name, number)
-        for file in (*self._task.work.outputs.values(), steps.LOG):
-            target = folder / "outputs" / file if file != steps.LOG else folder / file
-            if not target.exists() and setting.place.store.exists(f"{name}/{file}"):
-                setting.place.store.download(f"{name}/{file}", target)
-        return dict(yaml.safe_load(setting.place.store.read(f"{name}/{METADATA}")))
+        return trials.take(self._setting, self._task, self._search, [asdict(r) for r in self._study.ranked()])
 
 
 class _Watch:

@@ -33,7 +33,7 @@ class Sound:
         for part in path:
             if isinstance(data, list) and isinstance(part, int):
                 left = [index for index, item in enumerate(data) if item is not _GONE]
-                part = left[part] if part < len(left) else part  # noqa: PLW2901 - the part in the whole list
+                part = left[part] if part < len(left) else len(data)  # noqa: PLW2901 - the part in the whole list
             found.append(part)
             data = value(data, (part,))
         return tuple(found)
@@ -53,7 +53,7 @@ class Sound:
             if isinstance(parent, dict) and part in parent:
                 del parent[part]
                 return path[: depth + 1]
-            if isinstance(parent, list) and isinstance(part, int):
+            if isinstance(parent, list) and isinstance(part, int) and part < len(parent):
                 parent[part] = _GONE
                 return path[: depth + 1]
         self._data[str(path[0])] = _STAND_INS[str(path[0])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import yaml
 from hypothesis import strategies as st
 
 SCALARS = st.one_of(
@@ -62,3 +63,87 @@ def _work(draw: st.DrawFn, prefix: str, given: list[str]) -> dict[str, Any]:
 def text(file: dict[str, Any]) -> str:
     """The file's text: JSON, which is YAML 1.2."""
     return json.dumps(file, indent=1, ensure_ascii=False)
+
+
+FULL: dict[str, Any] = yaml.safe_load(
+    """
+apiVersion: aiga.dev/v1
+name: full
+description: every block
+sources:
+  raw:
+    kind: files
+    path: data/*.csv
+    expect:
+      columns: {age: {type: integer, min: 0, max: 120}, kind: {values: [a, b]}}
+      rows: {min: 10, duplicates: false}
+  web: {kind: http, url: "https://example.org/a.csv", secret: token}
+  bucket: {kind: s3, uri: "s3://bucket/prefix/", endpoint: "https://s3.example.org"}
+  rows: {kind: sql, url: "sqlite:///a.db", query: select 1}
+  other: {kind: dataset, dataset: clean, project: other, version: 3}
+etl:
+  - name: clean
+    run: steps:clean
+    in: [raw, web]
+    out: [table.parquet, test.parquet]
+    returns: {threshold: number}
+    parameters: {rate: 0.5, fast: true}
+    expect: {table: {only: true}}
+    publish: {clean: {output: table}}
+    resources: {cpu: 2, memory: 1Gi, tolerations: [{key: spot}], nodeSelector: {disk: ssd}}
+    retries: {limit: 2, delay: 1s}
+    secrets: [token]
+label: {data: clean.table, need: 10}
+train:
+  run: train:train
+  in: [table, labels, threshold]
+  out: {model: model.onnx}
+  search:
+    method: tpe
+    space: {lr: {log: [0.0001, 0.1]}, depth: {int: [1, 9]}, drop: {float: [0, 1]}, kind: {choice: [a, 1, true]}}
+    objective: {metric: acc, goal: max}
+    prune: {method: asha}
+    budget: 1h
+evaluate:
+  run: evaluate:evaluate
+  in: [test]
+  out: [predictions.parquet]
+  returns: {cost: number}
+  metrics: [accuracy, f1]
+  gates:
+    - {kind: threshold, metric: cost, max: 3}
+    - {kind: slice, metric: f1, by: kind, min: 0.5}
+    - {kind: gap, metric: accuracy, by: kind, max: 0.1}
+    - {kind: production, metric: accuracy}
+    - {kind: latency, max: 20ms}
+  suites: [{name: hard, version: 1, data: bucket}]
+approve: {who: [ann], onTimeout: reject}
+serve:
+  server: onnx
+  graph:
+    name: top
+    kind: router
+    run: route:Router
+    children: [{name: a, kind: model}, {name: b, kind: transformer, run: a:B, children: [{name: c, kind: model}]}]
+  strategy: {type: canary, steps: [5, 50, 100]}
+  replicas: {min: 1, max: 3}
+  log: {sample: 0.5, redact: [name]}
+monitors:
+  - {name: inputs, kind: drift, test: psi}
+  - {name: odd, kind: outlier}
+  - {name: attack, kind: adversarial}
+  - {name: quality, kind: quality, min: 0.9}
+policy:
+  - {when: inputs.drift, do: [alert, label, retrain], confirm: {alarms: 3, windows: 5}}
+  - {when: attack, do: [takedown, rollback]}
+alerts: [{name: slow, expression: up == 0}]
+secrets: {token: {env: TOKEN}, hook: {env: HOOK}}
+schedule: {retrain: "0 3 * * 0", evaluateProduction: "0 6 * * *", watch: 1h}
+resources: {cpu: 1}
+retries: {limit: 1}
+timeout: 2h
+notify: [{kind: slack, secret: hook}]
+image: example.org/image
+"""
+)
+"""A valid project with every block."""

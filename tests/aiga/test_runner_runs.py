@@ -236,3 +236,111 @@ def test_another_mistake_than_a_failing_step_is_one_line(line: Made) -> None:
     output = line.aiga("run", code=2)
     assert re.search(r"project\.yaml:\d+: train\.in.*summ.*sum", output)
     assert not (line.home / "store").exists(), "nothing was created"
+
+
+def test_a_version_taken_out_of_production_stays_out(line: Made) -> None:
+    line.aiga("run")
+    line.aiga("run", "-p", "rate=0.3")
+    line.aiga("rollback", "--why", "complaints")
+    output = line.aiga("run", "-p", "rate=0.3")
+    assert "line@2 was taken out of production, and stays out" in output
+    assert re.search(r"^1\s+production", line.aiga("models"), re.MULTILINE)
+    line.aiga("promote", "2")
+    assert re.search(r"^2\s+production", line.aiga("models"), re.MULTILINE)
+
+
+LABELLED = PROJECT.replace(
+    "train:\n  run: steps:train\n  in: [numbers, sum]",
+    "label: {data: numbers, output: labels, need: 2, timeout: 60s}\n"
+    "train:\n  run: steps:train_on\n  in: [numbers, sum, labels]",
+)
+TRAIN_ON = """
+
+def train_on(labels: Path, **others) -> None:
+    assert labels.read_text().splitlines()[0] == "row,label"
+    train(**others)
+"""
+
+
+def test_labels_are_waited_for_and_asked_for_once(line: Made) -> None:
+    line.write("project.yaml", LABELLED)
+    line.write("steps.py", (line.folder / "steps.py").read_text() + TRAIN_ON)
+    process = line.start("run")
+    runs = line.home / "store" / "line" / "runs"
+    deadline = time.monotonic() + 60
+    while not list(runs.glob("*/total/metadata.yaml")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run = next(runs.iterdir()).name
+    line.write("few.csv", "row,label\n0,1\n")
+    assert "asks for 2 labels" in line.aiga("label", run, "--file", "few.csv", code=2)
+    line.write("labels.csv", "row,label\n0,1\n1,0\n")
+    line.aiga("label", run, "--file", "labels.csv")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "label: done" in output
+    assert states(line.aiga("run"))["label"] == "reused", "nobody labels the same data twice"
+
+
+def test_nobody_labels_in_time(line: Made) -> None:
+    line.write("project.yaml", LABELLED.replace("timeout: 60s", "timeout: 1s"))
+    line.write("steps.py", (line.folder / "steps.py").read_text() + TRAIN_ON)
+    output = line.aiga("run", code=1)
+    assert "nobody gave 2 labels within 1s" in output
+    assert states(output)["train"] == "skipped"
+
+
+def test_a_search_in_rounds_of_containers_ends_as_one_here(searching: Made) -> None:
+    process = searching.start("run")  # its steps before training are done; then it is killed
+    store = searching.home / "store" / "line" / "runs"
+    deadline = time.monotonic() + 60
+    while not list(store.glob("*/total/metadata.yaml")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    kill(process, 0)
+    run = next(store.iterdir()).name
+    numbers = []
+    while trials := json.loads(searching.aiga("search", "suggest", "--run", run, "--count", "3").splitlines()[-1]):
+        for trial in trials:
+            told = json.loads(
+                searching.aiga("search", "trial", "--run", run, "--trial", json.dumps(trial)).splitlines()[-1]
+            )
+            assert told["state"] == "complete"
+            numbers.append(told["number"])
+    ranked = json.loads(searching.aiga("search", "rank", "--run", run).splitlines()[-1])
+    assert len(ranked) == len(numbers) == 6
+    model = json.loads((store / run / "train" / "model.json").read_text())
+    assert model["rate"] == ranked[0]["parameters"]["rate"]
+
+
+def test_a_watched_project_runs_again_when_its_source_changes(line: Made) -> None:
+    line.write("rows.txt", "1 2 3")
+    line.write(
+        "project.yaml",
+        """
+        apiVersion: aiga.dev/v1
+        name: line
+        sources:
+          rows: {kind: files, path: rows.txt}
+        etl:
+        - {name: total, run: "steps:total", in: {numbers: rows}, returns: {sum: integer}}
+        schedule: {watch: 500ms}
+        """,
+    )
+    process = line.start("run", "--watch")
+    runs = line.home / "store" / "line" / "runs"
+
+    def totals() -> list[object]:
+        return [yaml.safe_load(p.read_text())["returned"]["sum"] for p in sorted(runs.glob("*/total/metadata.yaml"))]
+
+    def until(count: int) -> list[object]:
+        deadline = time.monotonic() + 60
+        while len(totals()) < count and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return totals()
+
+    assert until(1) == [6]
+    line.write("rows.txt", "1 2 3 4")
+    assert until(2) == [6, 10]
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert "watch: source rows" in output
+    assert process.returncode == 130

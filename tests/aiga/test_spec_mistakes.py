@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spec_projects import projects, text
+from spec_projects import FULL, projects, text
 from spec_world import HEAD, SOURCE, TRAIN, mistakes, said
 
 from aiga.errors import UserError
@@ -69,6 +69,11 @@ def test_a_dimension_of_no_kind_is_told_what_there_is() -> None:
     text = "train:\n  run: a:b\n  out: [model]\n  search:\n    objective: {metric: a}\n    space: {lr: {lgo: [1, 2]}}\n"
     (found,) = said(text)
     assert found.startswith('8: train.search.space.lr: {"lgo": [1, 2]}: must be one of {float: [low, high]}')
+
+
+def test_a_wrong_end_of_a_range_is_one_mistake() -> None:
+    text = SOURCE + TRAIN.replace("}", ", search: {objective: {metric: a}, space: {lr: {log: [0.1, [x]]}}}}")
+    assert said(text) == ['4: train.search.space.lr.log[1]: ["x"]: must be a number (such as 0.5, without quotes)']
 
 
 def test_keys_of_a_model_whose_name_is_a_unions_tag_keep_their_path() -> None:
@@ -168,7 +173,7 @@ KEYS = st.sampled_from(["kind", "name", "run", "in", "serve", "[key]", "model", 
 JUNK = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
 
 
-@given(projects(), st.data())
+@given(st.one_of(projects(), st.just(FULL)), st.data())
 @settings(max_examples=80, deadline=None)
 def test_a_file_with_any_parts_replaced_is_loaded_or_told_in_whole_lines(
     whole: dict[str, Any], data: st.DataObject

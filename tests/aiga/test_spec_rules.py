@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from spec_world import SOURCE, TRAIN, loaded, said
+from spec_projects import FULL, text
+from spec_world import SOURCE, TRAIN, loaded, mistakes, said
+
+from aiga.spec import Project
 
 GATE = "evaluate:\n  run: a:b\n  model: a@1\n  in: [raw]\n"
 GATES = SOURCE + GATE + "  gates: ["
@@ -187,9 +190,9 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "messages"), ROWS, ids=range(len(ROWS)))
-def test_each_broken_rule_is_one_mistake_on_its_line(text: str, messages: str | list[str]) -> None:
-    found = said(text)
+@pytest.mark.parametrize(("file", "messages"), ROWS, ids=range(len(ROWS)))
+def test_each_broken_rule_is_one_mistake_on_its_line(file: str, messages: str | list[str]) -> None:
+    found = said(file)
     wanted = [messages] if isinstance(messages, str) else messages
     assert len(found) == len(wanted), found
     for line, message in zip(found, wanted, strict=True):
@@ -215,9 +218,14 @@ SOUND = [
 ]
 
 
-@pytest.mark.parametrize("text", SOUND, ids=range(len(SOUND)))
-def test_what_may_look_wrong_and_is_not_is_accepted(text: str) -> None:
-    assert said(text) == []
+@pytest.mark.parametrize("file", SOUND, ids=range(len(SOUND)))
+def test_what_may_look_wrong_and_is_not_is_accepted(file: str) -> None:
+    assert said(file) == []
+
+
+def test_a_project_with_every_block_is_accepted() -> None:
+    assert mistakes(text(FULL)) == []
+    assert set(FULL) == {field.alias or name for name, field in Project.model_fields.items()}
 
 
 def test_two_items_of_a_list_that_are_called_alike_are_not_merged() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from spec_projects import projects
+from spec_projects import FULL, projects
 from spec_world import HEAD, SOURCE, said
 
 from aiga.spec import schema
@@ -55,7 +56,7 @@ def test_unknown_keys_are_refused_everywhere() -> None:
     assert [model for model, part in SCHEMA["$defs"].items() if part.get("additionalProperties") is not False] == []
 
 
-@given(projects())
+@given(st.one_of(projects(), st.just(FULL)))
 @settings(max_examples=30, deadline=None)
 def test_any_valid_project_is_valid_by_the_schema(file: dict[str, Any]) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(file)] == []

@@ -100,8 +100,8 @@ def _known(key: str) -> bool:
 
 @each_page
 def test_our_environment_variables_are_read(page: Path) -> None:
-    sources = "".join(p.read_text() for folder in ("aiga", "stacks", "components", "kube", "simulator", "tools", "tests")
-                      for p in (ROOT / folder).rglob("*.py"))  # fmt: skip
+    folders = ("aiga", "stacks", "components", "kube", "simulator", "tools", "tests")
+    sources = "".join(p.read_text() for folder in folders for p in (ROOT / folder).rglob("*.py"))
     for piece in code(page):
         for variable in re.findall(r"\bAIGA_[A-Z_]+", piece):
             assert f'"{variable}"' in sources, f"{name(page)} names {variable}, which nothing reads"

@@ -1,0 +1,96 @@
+"""`aiga search suggest|trial|rank`: a search as three commands over one journal, so that each can be a container."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from aiga.cli.shared import At, Folder, StoreOption, at, told
+from aiga.errors import UserError
+from aiga.runner import environment, layout, record, rounds
+from aiga.runner.screen import Screen
+from aiga.runner.setting import Setting
+from aiga.search import commands
+from aiga.spec import Graph
+from aiga.spec.search import Search
+
+app = typer.Typer(help="The search of a run, in rounds: suggest, a trial each, rank.", no_args_is_help=True)
+Run = Annotated[str, typer.Option("--run", help="Tag of the run whose steps before training are done.")]
+
+
+@app.command()
+@told
+def suggest(
+    run: Run,
+    folder: Folder = Path("."),
+    count: Annotated[
+        int | None, typer.Option("--count", help="Trials of this round; search.parallel by default.")
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Print the next round, a JSON list of {number, slot, parameters}; empty when the search is over."""
+    here = at(folder, store)
+    search = _search(here)
+    trials = commands.suggest(search, here.place.store, _prefix(here, run), count or search.parallel)
+    typer.echo(json.dumps(trials))
+
+
+@app.command()
+@told
+def trial(
+    run: Run,
+    suggested: Annotated[str, typer.Option("--trial", help="One element of the list that `suggest` printed.")],
+    folder: Folder = Path("."),
+    store: StoreOption = None,
+) -> None:
+    """Train with one set of parameters, and record what came of it."""
+    here = at(folder, store)
+    try:
+        asked: dict[str, Any] = json.loads(suggested)
+        number, parameters = int(asked["number"]), dict(asked["parameters"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"--trial {suggested[:80]!r}: must be {{number, slot, parameters}} as `suggest` prints it"
+        ) from None
+    typer.echo(json.dumps(rounds.trial(_setting(here, run), _search(here), _prefix(here, run), number, parameters)))
+
+
+@app.command()
+@told
+def rank(run: Run, folder: Folder = Path("."), store: StoreOption = None) -> None:
+    """Print all trials from best to worst as JSON, and make the best one's result that of the training step."""
+    here = at(folder, store)
+    table = commands.rank(_search(here), here.place.store, _prefix(here, run))
+    rounds.take(_setting(here, run), _search(here), table)
+    typer.echo(json.dumps(table))
+
+
+def _search(here: At) -> Search:
+    train = here.loaded.project.train
+    if train is None or train.search is None:
+        raise UserError(f"{here.loaded.file}: train.search: there is none (add one, or use aiga run)")
+    return train.search
+
+
+def _prefix(here: At, run: str) -> str:
+    return f"{layout.step(here.loaded.project.name, run, 'train')}/search"
+
+
+def _setting(here: At, run: str) -> Setting:
+    if record.load(here.place.store, here.loaded.project.name, run) is None:
+        raise UserError(f"{run}: there is no such run of {here.loaded.project.name} (see `aiga runs`)")
+    screen = Screen(Console(stderr=True))
+    return Setting(
+        run,
+        here.loaded.project,
+        Graph.of(here.loaded.project),
+        here.folder,
+        here.place,
+        environment.ensure(here.folder, screen.say),
+        environment.digest(here.folder),
+        screen,
+    )

@@ -1,0 +1,114 @@
+"""What the steps of a run take and make: sources, outputs, values, models of other projects, published datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aiga.registry import resolve_model
+from aiga.runner.artefact import Artefact, Done
+from aiga.runner.place import Place
+from aiga.runner.setting import Setting
+from aiga.runner.steps import Task
+from aiga.secrets.resolve import lookup
+from aiga.sources import datasets, expect
+from aiga.sources.read import Reader
+from aiga.sources.version import Version
+from aiga.spec.base import Scalar
+from aiga.spec.graph import Address, Node
+from aiga.spec.project import Project
+from aiga.spec.steps import Work
+from aiga.store import Store
+
+
+class Materials:
+    """What there is so far of one run."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.versions: dict[str, Any] = {}
+        """Source to the version that this run saw, as evidence."""
+        self.done: dict[str, Done] = {}
+        self.tasks: dict[str, Task] = {}
+        self._sources: dict[str, Artefact] = {}
+
+    def read(self, recorded: Mapping[str, Any], origin: Store | None) -> None:
+        """Reads every source and holds it to its contract.
+
+        Args:
+            recorded: source to the earlier version that is to be had in place of what it holds now.
+            origin: the store that has those.
+        """
+        setting = self._setting
+        known_by = reader(setting.project, setting.folder, setting.place, origin)
+        for name, source in self._setting.project.sources.items():
+            known = recorded.get(name)
+            version = known_by.restore(known) if known else known_by.read(name, source)
+            if source.expect is not None:
+                expect.check(version.path, source.expect, f"source {name}")
+            self.add_source(name, version)
+            self._setting.screen.say(f"source {name}: {version.digest[:19]} ({source.kind})")
+
+    def add_source(self, name: str, version: Version) -> None:
+        self._sources[name] = Artefact(version.digest, f"source:{name}", path=version.path)
+        self.versions[name] = version.evidence()
+
+    def task(self, node: Node) -> Task:
+        """A step with all that it takes; what it needs is done."""
+        assert isinstance(node.work, Work)
+        files: dict[str, Artefact] = {}
+        values: dict[str, Scalar] = {}
+        for argument, address in node.needs.items():
+            if address.scalar:
+                values[argument] = self.done[address.producer].values[address.output]
+            else:
+                files[argument] = self.found(address)
+        self.tasks[node.name] = Task(node.name, node.work, files, values, dict(node.work.parameters))
+        return self.tasks[node.name]
+
+    def found(self, address: Address) -> Artefact:
+        """The files that an address means."""
+        if address.source is not None:
+            return self._sources[address.source]
+        if address.model is not None:
+            return registered(self._setting.place, address.model)
+        return self.done[address.producer].outputs[address.output]
+
+    def roots(self) -> dict[str, Any]:
+        """Where the lineage ends: the version of each source, and what the steps made that take nothing."""
+        made = {
+            f"{name}.{output}": {"digest": artefact.digest, "from": artefact.origin}
+            for name, task in self.tasks.items()
+            if not task.files and not task.values
+            for output, artefact in self.done[name].outputs.items()
+        }
+        return {**self.versions, **made}
+
+    def publish(self) -> None:
+        """Publishes the datasets of the steps; one that is published already keeps its version."""
+        place, tag = self._setting.place, self._setting.tag
+        for step in self._setting.project.etl:
+            for name, publication in step.publish.items():
+                artefact = self.done[step.name].outputs[publication.output]
+                told = {"run": tag, "from": artefact.origin, "description": publication.description}
+                version = datasets.publish(place.store, place.project, name, artefact.local(place), told)
+                self._setting.screen.say(f"dataset {place.project}/{name}: version {version}")
+
+
+def reader(project: Project, folder: Path, place: Place, origin: Store | None = None) -> Reader:
+    """What reads the sources of a project; `origin` is the store of their recorded versions, where it is another."""
+    return Reader(
+        project=project.name,
+        folder=folder,
+        store=origin or place.store,
+        cache=place.home / "sources",
+        secrets=lookup(project.secrets, project.name),
+    )
+
+
+def registered(place: Place, address: str) -> Artefact:
+    """A registered model, its signature and digest verified."""
+    found = resolve_model(address, place.store, place.project)
+    path = found.registry.fetch(found.version, place.home / "models" / found.project / str(found.version))
+    return Artefact(found.evidence.digest, f"{found.project}@{found.version}", path=path)

@@ -1,0 +1,83 @@
+"""What a trial is worth, and how the best one becomes the training step's result; the same here and in containers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aiga.names import METADATA
+from aiga.runner import layout, steps
+from aiga.runner.artefact import Done
+from aiga.runner.fingerprint import Fingerprint
+from aiga.runner.setting import Setting
+from aiga.runner.steps import Task
+from aiga.spec.base import plain
+from aiga.spec.search import Search
+
+
+def fingerprinted(setting: Setting, task: Task, search: Search) -> Fingerprint:
+    """What a search's result depends on."""
+    return steps.fingerprinted(setting, task, {"search": plain(search)})
+
+
+def with_(task: Task, parameters: Mapping[str, Any]) -> Task:
+    """The task with a trial's parameters."""
+    return replace(task, parameters={**task.parameters, **parameters})
+
+
+def folder(setting: Setting, task: Task, number: int) -> Path:
+    """Where a trial works."""
+    return setting.place.work(setting.tag, task.name) / "trials" / f"{number:04d}"
+
+
+def value(metadata: Mapping[str, Any], metric: str) -> tuple[float | None, str]:
+    """What a trial that came to its end is worth; None, and why, where it has failed all the same."""
+    found = (metadata.get("metrics") or {}).get(metric)
+    if found is None:
+        return None, f"it reported no {metric}"
+    return (float(found), "") if math.isfinite(found) else (None, f"its {metric} is {found}")
+
+
+def keep(setting: Setting, task: Task, number: int, metadata: Mapping[str, Any]) -> Done:
+    """Puts what a trial made into the store."""
+    prefix = layout.trial(setting.project.name, setting.tag, task.name, number)
+    return steps.kept(setting, task, folder(setting, task, number), prefix, metadata)
+
+
+def take(setting: Setting, task: Task, search: Search, ranked: Sequence[Mapping[str, Any]]) -> Done:
+    """Makes the best trial's result that of the step, or that of a new training with its parameters.
+
+    Args:
+        task: the step, without any trial's parameters.
+        ranked: trials from best to worst, at least one of them complete.
+    """
+    print_ = fingerprinted(setting, task, search)
+    best = ranked[0]
+    own = with_(task, best["parameters"])
+    if search.retrain:
+        where = setting.place.work(setting.tag, task.name) / "winner"
+        metadata = steps.tried(setting, own, where, setting.place.checkpoint(print_.key) / "winner")
+    else:
+        where = folder(setting, task, best["number"])
+        metadata = _fetched(setting, task, best["number"], where)
+    steps.checked(own, where)
+    table = [{key: row[key] for key in ("rank", "number", "parameters", "value", "state")} for row in ranked]
+    told = {**metadata, "winner": best["number"], "trials": table, "fingerprint": dict(print_.parts)}
+    done = steps.kept(setting, own, where, layout.step(setting.project.name, setting.tag, task.name), told)
+    steps.remember(setting, task.name, print_)
+    return done
+
+
+def _fetched(setting: Setting, task: Task, number: int, where: Path) -> dict[str, Any]:
+    """What the store has of a trial: its working folder may be gone with a killed run, or on another machine."""
+    prefix = layout.trial(setting.project.name, setting.tag, task.name, number)
+    wanted = {file: where / "outputs" / file for file in task.work.outputs.values()}
+    for file, target in {**wanted, **{log: where / log for log in steps.LOGS}}.items():
+        if not target.exists() and setting.place.store.exists(f"{prefix}/{file}"):
+            setting.place.store.download(f"{prefix}/{file}", target)
+    return dict(yaml.safe_load(setting.place.store.read(f"{prefix}/{METADATA}")))

@@ -1,0 +1,1 @@
+"""The process that clients talk to: what Istio and Seldon's executor are on a cluster."""
