@@ -256,9 +256,9 @@ LABELLED = PROJECT.replace(
 )
 TRAIN_ON = """
 
-def train_on(labels: Path, **others) -> None:
+def train_on(labels: Path, numbers: Path, sum: int, model: Path, rate: float) -> None:
     assert labels.read_text().splitlines()[0] == "row,label"
-    train(**others)
+    train(numbers, sum, model, rate)
 """
 
 

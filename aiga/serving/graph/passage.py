@@ -7,7 +7,7 @@ output transformer's after them; children at once; of several answers that nobod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, assert_never
 
 from aiga.serving.graph import builtin
@@ -138,20 +138,16 @@ class Passage:
         return given | {key: value for key, value in own.items() if value}
 
 
-async def _at_once(work: Sequence[Awaitable[_T]]) -> list[_T]:
+async def _at_once(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
     """All results in their order; the first failure cancels what still runs, and is what is raised."""
     if len(work) == 1:
         return [await work[0]]
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_awaited(one)) for one in work]
+            tasks = [group.create_task(one) for one in work]
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-async def _awaited(work: Awaitable[_T]) -> _T:
-    return await work
 
 
 def _chosen(unit: Unit, way: int) -> tuple[Unit, ...]:
@@ -162,11 +158,12 @@ def _chosen(unit: Unit, way: int) -> tuple[Unit, ...]:
 
 def _child(unit: Unit, answer: Message) -> int:
     """The index that a router answers: the first number of its first tensor."""
-    values = answer.tensors[0].data.ravel() if answer.tensors else ()
-    first = values[0].item() if len(values) and hasattr(values[0], "item") else None
+    values = answer.tensors[0].data.ravel().tolist() if answer.tensors else []
+    if not values:
+        raise ServingError(500, f"{unit.name}: it answers no route")
+    first: Any = values[0]
     if isinstance(first, bool) or first not in range(NONE, len(unit.children)):
-        shown = "nothing" if first is None else first
-        raise ServingError(500, f"{unit.name}: its route is {shown}, and it has {len(unit.children)} children")
+        raise ServingError(500, f"{unit.name}: it routes to {first!r}, and has {len(unit.children)} children")
     return int(first)
 
 
