@@ -39,7 +39,7 @@ class At:
 def at(folder: Path, store: str | None = None) -> At:
     """Loads the project of a folder."""
     loaded = load(folder)
-    own = loaded.file.parent
+    own = loaded.file.parent.resolve()
     return At(loaded, own, place.of(own, loaded.project.name, store))
 
 

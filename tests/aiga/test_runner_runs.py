@@ -39,6 +39,19 @@ def test_a_project_goes_from_data_to_a_promoted_model(line: Made) -> None:
     assert model == {"rate": 0.25, "sum": 4950}, "a value came as the argument it is, and a parameter with its type"
 
 
+def test_a_project_is_named_by_where_it_is_from_here(line: Made) -> None:
+    elsewhere = Made(line.folder.parent, line.home)
+    assert "line@1 is in production" in elsewhere.aiga("run", "line")
+
+
+def test_a_scaffold_is_a_project_without_mistakes(tmp_path: Path) -> None:
+    here = Made(tmp_path, tmp_path / "home")
+    here.aiga("init", "My Flowers")
+    assert "valid" in here.aiga("validate", "My Flowers")
+    assert "name = my-flowers" in here.aiga("explain", "My Flowers")
+    assert "exists already" in here.aiga("init", "My Flowers", code=2)
+
+
 def test_the_second_run_skips_what_did_not_change(line: Made) -> None:
     line.aiga("run")
     output = line.aiga("run")

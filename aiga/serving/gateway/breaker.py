@@ -10,6 +10,9 @@ from enum import Enum
 
 from aiga.serving.gateway.deployment import Circuit
 
+MOST_COUNTED = 1000
+"""Latest requests that a rate is taken of, within its window."""
+
 
 class State(Enum):
     CLOSED = "closed"
@@ -28,7 +31,7 @@ class Breaker:
         self.opened = 0
         """How often it has opened."""
         self._in_a_row = 0
-        self._recent: deque[tuple[float, bool]] = deque(maxlen=settings.window_requests)
+        self._recent: deque[tuple[float, bool]] = deque()
         self._failed_recently = 0
         self._until: float | None = None
         """When an open circuit lets one request through; None while it is closed."""
@@ -47,51 +50,42 @@ class Breaker:
         """Seconds until it may let a request through."""
         return 0.0 if self._until is None else max(0.0, self._until - now)
 
-    def begin(self, now: float) -> None:
-        """A request goes through; it ends by one of the three below."""
-        if self._until is not None and now >= self._until:
-            self._trying = True
+    def begin(self, now: float) -> bool:
+        """A request goes through: whether it is the one that tries a half-open circuit. `end` is told the same."""
+        self._trying = self._until is not None and now >= self._until
+        return self._trying
 
-    def succeeded(self, now: float) -> None:
-        self._in_a_row = 0
-        if self._until is None:
-            self._record(now, failed=False)
-        elif self._trying:
-            self._close()
-
-    def failed(self, now: float) -> None:
-        if self._until is not None:
-            if self._trying:
+    def end(self, trial: bool, now: float, succeeded: bool | None) -> None:
+        """A request has ended: well, badly, or (None) given up by its caller, which says nothing of the predictor."""
+        if trial:
+            self._trying = False
+            if succeeded:
+                self._close()
+            elif succeeded is False:
                 self._open(now)
-            return
-        self._in_a_row += 1
-        self._record(now, failed=True)
-        if self._in_a_row >= self.settings.errors or self._rate_reached():
-            self._open(now)
-
-    def given_up(self) -> None:
-        """The caller went away before the request's end, which says nothing of the predictor."""
-        self._trying = False
+        elif self._until is None and succeeded is not None:
+            self._in_a_row = 0 if succeeded else self._in_a_row + 1
+            if self.settings.rate is not None:
+                self._record(now, not succeeded)
+            if not succeeded and (self._in_a_row >= self.settings.errors or self._rate_reached()):
+                self._open(now)
 
     def _rate_reached(self) -> bool:
-        if self.settings.rate is None or len(self._recent) < self.settings.least:
-            return False
-        return self._failed_recently >= self.settings.rate * len(self._recent)
+        rate, count = self.settings.rate, len(self._recent)
+        return rate is not None and count >= self.settings.least and self._failed_recently >= rate * count
 
     def _record(self, now: float, failed: bool) -> None:
-        if self.settings.rate is None:
-            return
         recent = self._recent
-        while recent and (recent[0][0] <= now - self.settings.window or len(recent) == recent.maxlen):
+        while recent and (recent[0][0] <= now - self.settings.window or len(recent) >= MOST_COUNTED):
             self._failed_recently -= recent.popleft()[1]
         recent.append((now, failed))
         self._failed_recently += failed
 
     def _open(self, now: float) -> None:
-        self._until, self._trying = now + self.settings.open, False
+        self._until = now + self.settings.open
         self.opened += 1
 
     def _close(self) -> None:
-        self._until, self._trying = None, False
+        self._until = None
         self._in_a_row = self._failed_recently = 0
         self._recent.clear()

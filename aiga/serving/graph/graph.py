@@ -7,9 +7,10 @@ from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aiga.errors import UserError
+from aiga.errors import TransientError, UserError
 from aiga.serving.graph import builtin
-from aiga.serving.graph.passage import Call, Passage, units
+from aiga.serving.graph.layout import units
+from aiga.serving.graph.passage import Call, Passage
 from aiga.serving.messages import BadRequest, Message, ServingError
 from aiga.spec.serve import Unit
 
@@ -94,7 +95,7 @@ class Graph:
     async def _ready(self, name: str) -> bool:
         try:
             await self.call(name, "ready", [], None)
-        except (ServingError, OSError):
+        except (ServingError, OSError, TransientError):
             return False
         return True
 

@@ -7,10 +7,12 @@ output transformer's after them; children at once; of several answers that nobod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal, TypeVar, assert_never
 
+from aiga.errors import TransientError
 from aiga.serving.graph import builtin
+from aiga.serving.graph.layout import units
 from aiga.serving.messages import BadRequest, Message, ServingError
 from aiga.spec.serve import Unit
 
@@ -19,19 +21,12 @@ Method = Literal["predict", "transform_input", "transform_output", "route", "agg
 
 Call = Callable[[str, Method, list[Message], Any], Awaitable[Message]]
 """Reaches the server of a node: its name, the method, the messages (several to aggregate, none for `ready`), and the
-context of the request (None for `ready`). Failures are `ServingError`."""
+context of the request (None for `ready`). Failures are `ServingError`; of others OSError and TransientError are 503."""
 
 ALL, NONE = -1, -2
 """What a router answers in place of the index of a child."""
 
 _T = TypeVar("_T")
-
-
-def units(root: Unit) -> Iterator[Unit]:
-    """All nodes of a graph, a parent before its children."""
-    yield root
-    for child in root.children:
-        yield from units(child)
 
 
 class Passage:
@@ -113,6 +108,8 @@ class Passage:
             raise ServingError(error.status, f"{unit.name}: {error.reason}") from error
         except TimeoutError as error:
             raise ServingError(504, f"{unit.name}: no answer in time") from error
+        except (OSError, TransientError) as error:
+            raise ServingError(503, f"{unit.name}: {error or type(error).__name__}") from error
         except Exception as error:
             raise ServingError(500, f"{unit.name}: {type(error).__name__}: {error}") from error
         del self.waiting[unit.name]
