@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 SPAN = 60.0
@@ -53,11 +54,15 @@ class Window:
         position = math.ceil(math.log(seconds / _SHORTEST) / _GROWTH) if seconds > _SHORTEST else 0
         slot.bins[min(position, _BINS - 1)] += 1
 
+    def quantiles(self, now: float, shares: Sequence[float]) -> list[float]:
+        """Latencies that these shares of the last minute's requests were within; NaN without requests."""
+        bins = _added(self._current(now))
+        return [found if (found := _quantile(bins, sum(bins), share)) is not None else math.nan for share in shares]
+
     def figures(self, now: float) -> Figures:
         """Of the last minute, or of the time since the window began."""
-        newest = int(now / _SLOT)
-        slots = [slot for slot in self._slots if newest - _SLOTS < slot.number <= newest]
-        bins = [sum(column) for column in zip(*(slot.bins for slot in slots), strict=True)]
+        slots = self._current(now)
+        bins = _added(slots)
         requests = sum(bins)
         seconds = min(now - self._since, (_SLOTS - 1) * _SLOT + now % _SLOT)
         return Figures(
@@ -67,6 +72,14 @@ class Window:
             _quantile(bins, requests, 0.5),
             _quantile(bins, requests, 0.99),
         )
+
+    def _current(self, now: float) -> list[_Slot]:
+        newest = int(now / _SLOT)
+        return [slot for slot in self._slots if newest - _SLOTS < slot.number <= newest]
+
+
+def _added(slots: Iterable[_Slot]) -> list[int]:
+    return [sum(column) for column in zip(*(slot.bins for slot in slots), strict=True)]
 
 
 def _quantile(bins: list[int], count: int, share: float) -> float | None:

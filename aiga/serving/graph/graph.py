@@ -7,6 +7,8 @@ from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import ClientError
+
 from aiga.errors import TransientError, UserError
 from aiga.serving.graph import builtin
 from aiga.serving.graph.layout import units
@@ -95,7 +97,7 @@ class Graph:
     async def _ready(self, name: str) -> bool:
         try:
             await self.call(name, "ready", [], None)
-        except (ServingError, OSError, TransientError):
+        except (ServingError, OSError, EOFError, ClientError, TransientError):
             return False
         return True
 

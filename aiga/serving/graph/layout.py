@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from aiga.serving.graph import builtin
 from aiga.spec.serve import Server, Unit
 
-SHARING: frozenset[Server] = frozenset({"onnx", "sklearn", "xgboost", "mlflow", "triton"})
-"""Servers that hold several models each. A custom class is written for a process of its own, and TensorFlow Serving
-takes one model without a configuration."""
+SHARING: frozenset[Server] = frozenset({"onnx", "sklearn", "xgboost", "mlflow", "triton", "custom"})
+"""Servers that hold several models each; TensorFlow Serving takes one."""
 
 
 def units(root: Unit) -> Iterator[Unit]:

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal, TypeVar, assert_never
 
+from aiohttp import ClientError
+
 from aiga.errors import TransientError
 from aiga.serving.graph import builtin
 from aiga.serving.graph.layout import units
@@ -21,7 +23,8 @@ Method = Literal["predict", "transform_input", "transform_output", "route", "agg
 
 Call = Callable[[str, Method, list[Message], Any], Awaitable[Message]]
 """Reaches the server of a node: its name, the method, the messages (several to aggregate, none for `ready`), and the
-context of the request (None for `ready`). Failures are `ServingError`; of others OSError and TransientError are 503."""
+context of the request (None for `ready`). Failures are `ServingError`; TransientError and what a connection raises count
+as 502."""
 
 ALL, NONE = -1, -2
 """What a router answers in place of the index of a child."""
@@ -108,8 +111,8 @@ class Passage:
             raise ServingError(error.status, f"{unit.name}: {error.reason}") from error
         except TimeoutError as error:
             raise ServingError(504, f"{unit.name}: no answer in time") from error
-        except (OSError, TransientError) as error:
-            raise ServingError(503, f"{unit.name}: {error or type(error).__name__}") from error
+        except (OSError, EOFError, ClientError, TransientError) as error:
+            raise ServingError(502, f"{unit.name}: {type(error).__name__}: {error}".rstrip(": ")) from error
         except Exception as error:
             raise ServingError(500, f"{unit.name}: {type(error).__name__}: {error}") from error
         del self.waiting[unit.name]

@@ -14,7 +14,7 @@ import onnxruntime
 
 from aiga.errors import UserError
 from aiga.serving.messages import TYPES, BadRequest, Message, Tensor
-from aiga.serving.runtimes.casts import DATATYPES, cast
+from aiga.serving.protocols.arrays import cast
 
 _TYPES = {
     "tensor(float)": "FP32",
@@ -25,6 +25,8 @@ _TYPES = {
     **{f"tensor({kind}{bits})": f"{kind.upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
 }
 """ONNX Runtime's name of a type to the protocol's."""
+DATATYPES = {str(dtype): name for name, dtype in TYPES.items()}
+"""NumPy's name of a type to the protocol's."""
 _MAPS = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
 """Probabilities by class, as skl2onnx gives them unless told `zipmap: False`; served as a matrix."""
 
@@ -58,8 +60,9 @@ class Session:
         Raises:
             UserError: it is no ONNX model, or has inputs or outputs that cannot be served.
         """
+        self.cores = threads or _cores()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or _cores()
+        options.intra_op_num_threads = self.cores
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # servers share the machine
@@ -76,7 +79,9 @@ class Session:
     def run(self, request: Message) -> Message:
         """The outputs that are asked for.
 
-        Inputs go by name; where the model has one input and the request one tensor, whatever its name.
+        Inputs go by name; where the model has one input and the request one tensor, whatever its name. Numbers of
+        another type are taken where no value changes by more than rounding: clients send FP64 where models were
+        trained in FP32, and JSON has no whole numbers.
 
         Raises:
             BadRequest: a name, shape or type is none of the model's.
@@ -107,7 +112,7 @@ def _fitting(tensor: Tensor, place: Place) -> npt.NDArray[Any]:
         want not in (-1, got) for want, got in zip(place.shape, shape, strict=False)
     ):
         raise BadRequest(f"input {tensor.name}: must be {place.rule}, got {tensor.datatype} {list(shape)}")
-    data = cast(tensor, place.datatype)
+    data = cast(tensor.data, place.datatype, f"input {tensor.name}")
     return _text(tensor.name, data) if place.datatype == "BYTES" else data
 
 

@@ -1,0 +1,144 @@
+"""Takes a prediction to a predictor: choice, time limits, further tries, circuits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from aiohttp import ClientError
+
+from aiga.errors import TransientError
+from aiga.serving.gateway.backend import Backend, Live
+from aiga.serving.gateway.call import Answer
+from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
+from aiga.serving.gateway.metrics import Metrics
+from aiga.serving.gateway.mirror import Mirror
+from aiga.serving.messages import BadRequest, Message, ServingError
+
+GONE = 499
+"""Status of a request whose client has gone away, as nginx counts them."""
+_NOT_IMPLEMENTED = 501
+
+
+def is_failure(status: int) -> bool:
+    """Whether an answer speaks against the predictor, so that another one may do better."""
+    return status >= 500 and status != _NOT_IMPLEMENTED
+
+
+class Dispatcher:
+    """Answers predictions."""
+
+    def __init__(self, live: Live, metrics: Metrics, mirror: Mirror) -> None:
+        self.live = live
+        """As of now; replaced as a whole."""
+        self._metrics, self._mirror = metrics, mirror
+
+    async def predict(self, exchange: Exchange) -> Outcome:
+        """The answer of one predictor, or of another one where the first has failed.
+
+        Raises:
+            Failed: there is none; it holds why, and the predictor that was asked last.
+        """
+        live = self.live
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._predict(live, exchange)
+            return outcome
+        finally:
+            if live.shadow is not None:
+                self._mirror.offer(live.shadow, exchange, outcome, live.deployment)
+
+    async def _predict(self, live: Live, exchange: Exchange) -> Outcome:
+        clock = asyncio.get_running_loop().time
+        tried: list[str] = []
+        last: Outcome | Failed | None = None
+        for attempt in range(1 + live.deployment.retries):
+            now = clock()
+            if attempt and now >= exchange.call.deadline:
+                break
+            backend = _choose(live, exchange, tried, now)
+            if backend is None:
+                break
+            if attempt:
+                self._metrics.retried(backend.name)
+            last = await self._try(live, backend, exchange, attempt + 1)
+            status = last.status if isinstance(last, Failed) else _status(last.answer)
+            if not is_failure(status):
+                break
+            tried.append(backend.name)
+        if last is None:
+            now = clock()
+            raise Failed(503, _closed(live, now), retry_after=live.wait(now))
+        if isinstance(last, Failed):
+            raise last
+        return last
+
+    async def _try(self, live: Live, backend: Backend, exchange: Exchange, number: int) -> Outcome | Failed:
+        """One try with one predictor."""
+        forward = backend.forward if exchange.body is not None else None
+        try:
+            message = exchange.message() if forward is None else None
+        except BadRequest as wrong:
+            return Failed(wrong.status, wrong.reason, backend)
+        now = asyncio.get_running_loop().time()
+        limit = min(exchange.call.deadline, now + (live.deployment.try_timeout or live.deployment.timeout))
+        status, answer = GONE, None
+        trial = backend.breaker.begin(now)
+        backend.in_flight += 1
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout_at(limit):
+                if forward is not None and exchange.body is not None:
+                    answer = await forward(exchange.body, exchange.headers, exchange.call)
+                elif message is not None:
+                    answer = await backend.predictor.infer(message, exchange.call)
+            status = _status(answer)
+        except Exception as error:
+            failed = _failed(error, backend, limit - now)
+            status = failed.status
+            return failed
+        finally:
+            took = time.perf_counter() - begun
+            backend.in_flight -= 1
+            end = asyncio.get_running_loop().time()
+            backend.breaker.end(trial, end, None if status == GONE else not is_failure(status))
+            backend.window.add(end, took, status >= 500)
+            self._metrics.asked(backend, exchange.service, status, took)
+        assert answer is not None
+        self._metrics.wrapped(backend, answer)
+        return Outcome(backend, answer, number)
+
+
+def _choose(live: Live, exchange: Exchange, tried: list[str], now: float) -> Backend | None:
+    """A predictor that has not been tried, else one that has."""
+    closed = [name for name, one in live.backends.items() if not one.allows(now)]
+    name = live.router.choose(exchange.variant, exchange.key, closed + tried)
+    if name is None and tried:
+        name = live.router.choose(exchange.variant, exchange.key, closed)
+    return live.backends[name] if name is not None else None
+
+
+def _status(answer: Answer | Message | None) -> int:
+    return answer.status if isinstance(answer, Answer) else 200
+
+
+def _failed(error: Exception, backend: Backend, limit: float) -> Failed:
+    """What a client is told of an exception."""
+    if isinstance(error, TimeoutError):
+        return Failed(504, f"{backend.name} gave no answer within {limit:.3g} s", backend)
+    if isinstance(error, ServingError):
+        return Failed(error.status, error.reason, backend)
+    reason = f"{backend.name}: {type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, OSError | ClientError | TransientError | EOFError):
+        return Failed(502, reason, backend)
+    return Failed(500, reason, backend)
+
+
+def _closed(live: Live, now: float) -> str:
+    """Why there is nobody to answer."""
+    reasons = [
+        f"{one.name} {'is ' + one.breaker.state(now).value if one.healthy else 'is not ready'}"
+        for one in live.backends.values()
+        if one.settings.weight > 0
+    ]
+    return f"no predictor of {live.deployment.name} takes requests: {', '.join(reasons)}"
