@@ -39,17 +39,20 @@ def parse(path: str) -> Target | None:
     """
     if not path.startswith("/") or "//" in path:
         return None
-    try:
-        parts = [unquote(part, errors="strict") for part in path[1:].removesuffix("/").split("/")]
-    except UnicodeDecodeError:
-        return None
+    parts = path[1:].removesuffix("/").split("/")
     namespace = deployment = ""
     if parts[0] == "seldon" and len(parts) > 3:
         namespace, deployment, parts = parts[1], parts[2], parts[3:]
     found = _fixed(parts) or _v2(parts) or _tensorflow(parts)
     if found is None:
         return None
-    protocol, verb, model, version = found
+    protocol, verb, *names = found
+    try:
+        namespace, deployment, model, version = (
+            unquote(name, errors="strict") for name in (namespace, deployment, *names)
+        )
+    except UnicodeDecodeError:
+        return None
     return Target(protocol, verb, namespace, deployment, model, version)
 
 
@@ -59,6 +62,8 @@ def build(target: Target) -> str:
     Raises:
         ValueError: the protocol has no such path.
     """
+    if bool(target.namespace) is not bool(target.deployment):
+        raise ValueError(f"a namespace goes with a deployment: {target}")
     prefix = f"/seldon/{_quoted(target.namespace)}/{_quoted(target.deployment)}" if target.deployment else ""
     fixed = next((path for path, verb in FIXED.items() if verb == (target.protocol, target.verb)), None)
     if fixed and not target.model:

@@ -6,8 +6,8 @@ Unknown members are ignored, as MLServer does; null is as good as a missing memb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -45,12 +45,12 @@ class Outputs:
 
     names: tuple[str, ...] = ()
     """All when empty."""
-    binary: Mapping[str, bool] | None = None
+    binary: Mapping[str, bool] = field(default_factory=dict)
     """By name; what `rest` says when left out."""
     rest: bool = False
 
     def is_binary(self, name: str) -> bool:
-        return (self.binary or {}).get(name, self.rest)
+        return self.binary.get(name, self.rest)
 
 
 def read_request(
@@ -105,7 +105,7 @@ def read_response(content: bytes, headers: Mapping[str, str] | None = None, *, l
     """
     fields, binary = _split(content, headers or {}, limit)
     return Message(
-        _tensors(member(fields, "outputs", list, ""), "outputs", binary, null=True),
+        _tensors(member(fields, "outputs", list, ""), "outputs", binary, served=True),
         member(fields, "id", str, "", ""),
         _parameters(fields, "", scalars=False),
         model=member(fields, "model_name", str, "", ""),
@@ -171,10 +171,10 @@ def _split(content: bytes, headers: Mapping[str, str], limit: int) -> tuple[dict
     return parse(view[: int(length)], limit=limit), _Binary(view[int(length) :])
 
 
-def _tensors(given: list[Any], where: str, binary: _Binary, *, null: bool = False) -> tuple[Tensor, ...]:
-    if not given and not null:
+def _tensors(given: list[Any], where: str, binary: _Binary, *, served: bool = False) -> tuple[Tensor, ...]:
+    if not given and not served:
         raise BadRequest(f"{where}: is empty; it must have a tensor")
-    tensors = tuple(_tensor(fields, f"{where}[{index}]", binary, null) for index, fields in enumerate(given))
+    tensors = tuple(_tensor(fields, f"{where}[{index}]", binary, served) for index, fields in enumerate(given))
     check_names((tensor.name for tensor in tensors), where)
     binary.close()
     return tensors
@@ -189,25 +189,25 @@ def check_names(names: Iterable[str], where: str) -> None:
         seen.add(name)
 
 
-def _tensor(fields: Any, where: str, binary: _Binary, null: bool) -> Tensor:
+def _tensor(fields: Any, where: str, binary: _Binary, served: bool) -> Tensor:
     if type(fields) is not dict:
         raise BadRequest(f"{where}: is {shown(fields)}; it must be an object")
     name = member(fields, "name", str, where)
     datatype = check_datatype(member(fields, "datatype", str, where), f"{where}.datatype")
     shape = check_shape(member(fields, "shape", list, where), f"{where}.shape")
-    parameters = _parameters(fields, where, scalars=not null)
+    parameters = _parameters(fields, where, scalars=not served)
     size = parameters.pop(SIZE, None)
     if "shared_memory_region" in parameters:
         raise BadRequest(f"{where}.parameters: asks for shared memory, which is not offered; send the data")
     if size is None:
-        array = _from_json(member(fields, "data", list, where), datatype, shape, f"{where}.data", null)
+        array = _from_json(member(fields, "data", list, where), datatype, shape, f"{where}.data", served)
     elif fields.get("data") is not None:
         raise BadRequest(f"{where}: has both data and {SIZE}; one of them must be left out")
     elif type(size) is not int or size < 0:
         raise BadRequest(f"{where}.parameters.{SIZE}: is {shown(size)}; it must be a number of bytes")
     else:
         array = unpack(binary.take(size, f"{where}.parameters.{SIZE}"), datatype, shape, where)
-    return base64_elements.read(Tensor(name, datatype, array, parameters), where)
+    return base64_elements.read(Tensor(name, datatype, array, parameters), where if size is not None else f"{where}.data")
 
 
 def check_datatype(datatype: str, where: str) -> str:
@@ -254,7 +254,7 @@ def _outputs(given: list[Any]) -> tuple[tuple[str, ...], dict[str, bool]]:
     return tuple(names), flags
 
 
-def _written(tensors: Iterable[Tensor], is_binary: Any) -> tuple[list[dict[str, Any]], list[bytes]]:
+def _written(tensors: Iterable[Tensor], is_binary: Callable[[str], bool]) -> tuple[list[dict[str, Any]], list[bytes]]:
     written: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for tensor in tensors:

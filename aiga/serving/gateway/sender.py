@@ -1,0 +1,250 @@
+"""Delivers events to one address. Whoever offers one never waits, and never hears of trouble.
+
+What waits is bounded in number and bytes; beyond that, and beyond the folder where there is one, events are dropped and
+counted by reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from aiga.serving.gateway.deployment import Sink
+from aiga.serving.gateway.events import Event
+from aiga.serving.gateway.spool import Segment, Spool
+
+FIRST_WAIT = 0.1
+"""Seconds before the second try of an event; doubled with each."""
+STOPPING_WAIT = 0.2
+"""Longest of them while the gateway stops."""
+_TRIES = 5
+"""After which an event that is answered by errors is dropped, if others have been delivered in the meantime."""
+_SEGMENT_EVENTS, _SEGMENT_BYTES = 1000, 4 * 2**20
+_HEAVY = 32 * 2**10
+"""Bytes of a body from which on it is made beside the event loop."""
+_AGAIN = frozenset({408, 425, 429})
+
+Prepare = Callable[[Event], Event]
+"""Makes the body of an event, without what must not be logged; `ValueError` where that cannot be."""
+
+
+@dataclass(eq=False, slots=True)
+class _Held:
+    event: Event
+    segment: Segment | None = None
+
+
+class Sender:
+    """The queue and the deliveries of one address."""
+
+    def __init__(
+        self,
+        settings: Sink,
+        session: aiohttp.ClientSession,
+        prepare: Prepare,
+        delivered: Callable[[], None] = lambda: None,
+        dropped: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.settings, self.url = settings, str(settings.url)
+        self._session, self._prepare = session, prepare
+        self._on_delivered, self._on_dropped = delivered, dropped
+        self.delivered = 0
+        self.drops: Counter[str] = Counter()
+        """Events not delivered, by reason."""
+        self.trouble = ""
+        """What the last failure was; empty once an event is delivered again."""
+        self.bytes = 0
+        """In memory."""
+        self._queue: deque[_Held] = deque()
+        self._loaded: deque[_Held] = deque()
+        self._in_hand: set[_Held] = set()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._loading = self._stopping = False
+        self._spilling: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._spool: Spool | None = None
+        if settings.spool is not None:
+            try:
+                self._spool = Spool(settings.spool, settings.spool_bytes)
+            except OSError as error:
+                self.trouble = f"{settings.spool}: {error.strerror}"
+
+    @property
+    def waiting(self) -> int:
+        """Events in memory."""
+        return len(self._queue) + len(self._loaded) + len(self._in_hand)
+
+    @property
+    def spooled_bytes(self) -> int:
+        return self._spool.bytes if self._spool is not None else 0
+
+    def start(self) -> None:
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self.settings.concurrency)]
+
+    def offer(self, event: Event) -> None:
+        """Takes an event, or drops it; returns at once."""
+        limits = self.settings
+        if self._stopping:
+            self._drop("stopped")
+        elif event.size > limits.event_bytes:
+            self._drop("oversized")
+        elif self.waiting >= limits.events or self.bytes + event.size > limits.bytes:
+            self._drop("full")
+        else:
+            self._queue.append(_Held(event))
+            self.bytes += event.size
+            self._wake()
+            if self._crowded() and self._spool is not None and self._spilling is None:
+                self._spilling = asyncio.create_task(self._spill(self._spool))
+
+    async def stop(self, limit: float) -> None:
+        """Delivers all that waits, for at most `limit` seconds; the rest goes to the folder, else it is dropped."""
+        self._stopping = True
+        try:
+            async with asyncio.timeout(limit):
+                while self._undelivered() and not (self._spool is not None and self.trouble):
+                    self._wake()
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pass
+        tasks = [*self._workers, *([self._spilling] if self._spilling is not None else [])]
+        for task in self._workers:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        left = [held.event for held in (*self._in_hand, *self._queue) if held.segment is None]
+        self._in_hand.clear()
+        self._queue.clear()
+        self._loaded.clear()
+        self.bytes = 0
+        if left and not (self._spool is not None and await self._kept(self._spool, left)):
+            for _ in left:
+                self._drop("stopped")
+
+    def _undelivered(self) -> bool:
+        return bool(self.waiting or self._loading or (self._spool is not None and self._spool.segments))
+
+    def _crowded(self) -> bool:
+        return len(self._queue) * 2 > self.settings.events or self.bytes * 2 > self.settings.bytes
+
+    def _drop(self, reason: str) -> None:
+        self.drops[reason] += 1
+        self._on_dropped(reason)
+
+    def _wake(self) -> None:
+        while self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                return
+
+    async def _work(self) -> None:
+        while True:
+            held = await self._next()
+            self._in_hand.add(held)
+            await self._deliver(held)
+            self._in_hand.discard(held)
+            self.bytes -= held.event.size
+            if held.segment is not None and self._spool is not None:
+                held.segment.left -= 1
+                if not held.segment.left:
+                    await asyncio.to_thread(self._spool.remove, held.segment)
+
+    async def _next(self) -> _Held:
+        """The next event: what is on disk is older than what is in memory."""
+        while True:
+            if self._loaded:
+                return self._loaded.popleft()
+            if self._spool is not None and self._spool.segments and not self._loading:
+                await self._load(self._spool)
+            elif self._queue:
+                return self._queue.popleft()
+            else:
+                idle = asyncio.get_running_loop().create_future()
+                self._idle.append(idle)
+                await idle
+
+    async def _load(self, spool: Spool) -> None:
+        self._loading = True
+        try:
+            segment, events = await asyncio.to_thread(spool.read)
+        except OSError as error:
+            self.trouble = f"{self.settings.spool}: {error.strerror}"
+            self._drop("disk")
+        else:
+            self._loaded.extend(_Held(event, segment) for event in events)
+            self.bytes += sum(event.size for event in events)
+        finally:
+            self._loading = False
+
+    async def _deliver(self, held: _Held) -> None:
+        """Delivers an event, however often that needs trying, or drops it."""
+        event = held.event
+        try:
+            heavy = event.size > _HEAVY
+            ready = await asyncio.to_thread(self._prepare, event) if heavy else self._prepare(event)
+        except Exception:
+            return self._drop("unreadable")
+        headers, content = ready.headers(), ready.content()
+        wait, tries, delivered_before = FIRST_WAIT, 0, self.delivered
+        while True:
+            status = await self._post(content, headers)
+            if status is not None and status < 300:
+                self.delivered += 1
+                self.trouble = ""
+                return self._on_delivered()
+            if status is not None and status < 500 and status not in _AGAIN:
+                return self._drop("refused")
+            tries += status is not None
+            if tries >= _TRIES and self.delivered > delivered_before:
+                return self._drop("failing")
+            await asyncio.sleep(min(wait, STOPPING_WAIT if self._stopping else self.settings.longest_wait))
+            wait *= 2 * random.uniform(0.8, 1.2)
+
+    async def _post(self, content: bytes, headers: dict[str, str]) -> int | None:
+        """The status of one try; None where there was no answer."""
+        timeout = aiohttp.ClientTimeout(total=self.settings.timeout)
+        try:
+            async with self._session.post(
+                self.url, data=content, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                await response.content.read(_HEAVY)
+                if response.status >= 300:
+                    self.trouble = f"answers {response.status}"
+                return response.status
+        except TimeoutError:
+            self.trouble = f"no answer within {self.settings.timeout:g} s"
+        except (aiohttp.ClientError, OSError) as error:
+            self.trouble = str(error) or type(error).__name__
+        return None
+
+    async def _spill(self, spool: Spool) -> None:
+        """Moves the oldest events to disk until memory has room again, or the folder has none."""
+        try:
+            while self._crowded() and self._queue:
+                batch, size = [], 0
+                while self._queue and len(batch) < _SEGMENT_EVENTS and size < _SEGMENT_BYTES:
+                    batch.append(self._queue.popleft())
+                    size += batch[-1].event.size
+                if not await self._kept(spool, [held.event for held in batch]):
+                    self._queue.extendleft(reversed(batch))
+                    await asyncio.sleep(1)
+                else:
+                    self.bytes -= size
+        finally:
+            self._spilling = None
+
+    async def _kept(self, spool: Spool, events: list[Event]) -> bool:
+        """Whether the folder has taken the events."""
+        if not spool.has_room(sum(event.size for event in events)):
+            return False
+        try:
+            await asyncio.to_thread(spool.write, [self._prepare(event) for event in events])
+        except OSError as error:
+            self.trouble = f"{self.settings.spool}: {error.strerror}"
+            return False
+        return True
