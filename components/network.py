@@ -10,13 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aiga.names import PROJECT_LABEL, PROJECT_PREFIX
+
 Manifest = dict[str, Any]
 Party = Literal["anywhere", "projects", "namespaces"] | str
 """A namespace by name; `projects`: every `project-<name>`; `namespaces`: every one; `anywhere`: any address."""
 
-PROJECT_PREFIX = "project-"
-PROJECT_LABEL = "aiga.dev/project"
-"""Carried by the namespace of every project, with the project's name as value."""
 API_SERVER_PORTS = (443, 6443)
 STORE = "storage"
 

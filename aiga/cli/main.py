@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aiga.cli import models, new, run, runs, search, secrets
+from aiga.cli import models, new, run, runs, search, secrets, serve
 
 app = typer.Typer(
     name="aiga", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -23,6 +23,8 @@ app.command("compare")(runs.compare)
 app.command("lineage")(runs.lineage)
 app.command("reproduce")(runs.reproduce)
 app.command("report")(runs.report)
+app.command("serve")(serve.serve)
+app.command("predict")(serve.predict)
 app.command("models")(models.models)
 app.command("promote")(models.promote)
 app.command("rollback")(models.rollback)

@@ -11,6 +11,7 @@ import yaml
 
 from aiga.cli.shared import Folder, at, say, told
 from aiga.errors import UserError
+from aiga.names import PROJECT_PREFIX
 from aiga.secrets.resolve import keep
 from aiga.secrets.seal import seal as sealed
 
@@ -39,7 +40,7 @@ def seal(
     """Write a SealedSecret for a cluster, offline; the value is asked for, or read from standard input."""
     here = at(folder)
     _declared(here.loaded.project.secrets, name)
-    where = namespace or f"project-{here.loaded.project.name}"
+    where = namespace or PROJECT_PREFIX + here.loaded.project.name
     variable = here.loaded.project.secrets[name].env
     manifest = sealed(name, where, {variable: _value(name)}, certificate.read_bytes(), scope)  # type: ignore[arg-type]  # checked there
     typer.echo(yaml.safe_dump(manifest, sort_keys=False), nl=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
 import pytest
 from graph_world import Servers, combiner, model, numbers, output, router, text, transformer, unit, words
 
+from aiga.serving.graph.graph import Graph
 from aiga.serving.messages import BadRequest, Message, ServingError, Tensor
+from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec
 from aiga.spec.serve import Unit
 
 A, B, C = model("a"), model("b"), model("c")
@@ -175,6 +178,30 @@ class TestMeta:
         meta = self.meta(router("r", A, B), {"r": {"tags": {"arm": 1}, "metrics": [{"key": "arm"}]}})
         assert "tags" not in meta
         assert meta["metrics"] == [{"key": "arm"}]
+
+
+@pytest.mark.parametrize(
+    ("graph", "takes", "gives"),
+    [
+        (A, "a", "a"),
+        (transformer("t", A), "t", "a"),
+        (output("o", transformer("t", A)), "t", "o"),
+        (combiner("c", A, B), "a", "c"),
+        (unit("combiner", "c", A, B, run=None), "a", "a"),
+        (router("r", A, B), "a", "a"),
+    ],
+)
+def test_a_graph_takes_what_its_one_end_takes_and_gives_what_the_other_gives(
+    graph: Unit, takes: str, gives: str
+) -> None:
+    async def describe(name: str) -> ModelMetadata:
+        return ModelMetadata(name, ("1",), "", (spec(f"{name}-in"),), (spec(f"{name}-out"),))
+
+    def spec(name: str) -> TensorSpec:
+        return TensorSpec(name, "FP32", (-1,))
+
+    found = asyncio.run(Graph.of(graph, Servers()).metadata(describe))
+    assert found == ModelMetadata(graph.name, ("1",), "", (spec(f"{takes}-in"),), (spec(f"{gives}-out"),))
 
 
 class TestBuiltin:

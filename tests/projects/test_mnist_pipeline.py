@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
     reason=f"projects/mnist installs Keras and JAX, 230 MB: {HEAVY}=1 .venv/bin/python -m pytest "
     "tests/projects/test_mnist_pipeline.py; once installed, it runs with the others",
 )
-ENOUGH = 15
+ENOUGH = 10
 """Epochs after which so few images are learnt as well as the gates ask."""
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
@@ -96,48 +95,44 @@ def _json(file: Path, content: bytes) -> Given:
 
 
 def _seldon(file: Path, body: dict[str, Any]) -> Given:
+    """Seldon's body; without its keys, one record or an object of inputs."""
     if "strData" in body:
         return Values([body["strData"]])
     if "binData" in body:
-        try:
-            return Values([base64.b64decode(body["binData"], validate=True).decode()])
-        except (binascii.Error, UnicodeDecodeError, TypeError, ValueError):
-            raise UserError(f"{file}: binData: must be text in base64") from None
+        return Values([{"b64": body["binData"]}])
     if "jsonData" in body:
         return _rows(body["jsonData"])
-    data = body.get("data")
-    if not isinstance(data, dict):
-        rows = all(not isinstance(value, list | dict) for value in body.values())
-        return _rows([body]) if rows and body else Named(body)
+    if isinstance(body.get("data"), dict):
+        return _seldon_data(file, body["data"])
+    return _rows([body]) if _is_record(body) else Named(body)
+
+
+def _seldon_data(file: Path, data: dict[str, Any]) -> Given:
     if "ndarray" in data:
         rows, names = data["ndarray"], data.get("names")
         if names and isinstance(rows, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return _rows([dict(zip(names, row, strict=True)) for row in rows])
         return Values(rows)
     tensor = data.get("tensor")
-    if not isinstance(tensor, dict) or not {"shape", "values"} <= tensor.keys():
+    if not isinstance(tensor, dict) or not isinstance(tensor.get("values"), list):
         raise UserError(f"{file}: data: must have ndarray, or tensor with shape and values")
-    return Values(_shaped(file, tensor["values"], tensor["shape"]))
+    return Values(_shaped(file, tensor["values"], tensor.get("shape") or [len(tensor["values"])]))
 
 
-def _shaped(file: Path, values: Any, shape: Any) -> Any:
-    """Flat values as nested lists of a shape."""
-    left = values
-    for index, size in reversed(list(enumerate(shape))):
-        if not isinstance(size, int) or size < 1 or len(left) % size or (index == 0 and len(left) != size):
-            raise UserError(f"{file}: data.tensor: {len(values)} values are not of shape {shape}")
-        if index:
-            left = [left[start : start + size] for start in range(0, len(left), size)]
-    return left
+def _shaped(file: Path, values: list[Any], shape: Any) -> Any:
+    try:
+        return np.array(values, object).reshape(shape).tolist()
+    except (ValueError, TypeError):
+        raise UserError(f"{file}: data.tensor: has {len(values)} values, which are not of shape {shape}") from None
 
 
 def _rows(rows: Any) -> Given:
-    """Records are a table, where their values are single ones; anything else is nested lists."""
+    """Records are a table where their values are single ones; else they are lists by their names."""
     if not isinstance(rows, list) or not rows or not _all_objects(rows):
         return Named(rows) if isinstance(rows, dict) else Values(rows)
-    if all(not isinstance(value, list | dict) for row in rows for value in row.values()):
+    if all(map(_is_record, rows)):
         return Table(pd.DataFrame.from_records(rows))
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = dict.fromkeys(name for row in rows for name in row)
     return Named({name: [row.get(name) for row in rows] for name in names})
 
 
@@ -165,6 +160,10 @@ def _picture(file: Path, content: bytes) -> Picture:
 
 def _all_objects(values: list[Any]) -> bool:
     return all(isinstance(value, dict) for value in values)
+
+
+def _is_record(fields: dict[str, Any]) -> bool:
+    return bool(fields) and all(not isinstance(value, list | dict) for value in fields.values())
 
 
 def _is_number(text: str) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from aiga.serving.client.files import Given, Named, Picture, Table, Values
 from aiga.serving.client.pictures import pixels
 from aiga.serving.messages import BadRequest, Message, Tensor
 from aiga.serving.protocols import arrays
-from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec, check
+from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec, check_shape
 
 Array = npt.NDArray[Any]
 
@@ -38,33 +38,37 @@ def fit(given: Given, model: ModelMetadata, white: float | None = None) -> Messa
         BadRequest: the model does not take it.
     """
     if isinstance(given, Message):
-        check(given, model.inputs)
-        return given.with_(model=model.name)
-    tensors = _tensors(given, model, white)
-    return Message(tensors, model=model.name)
+        _check(given, model)
+        return given
+    return Message(_tensors(given, model, white))
 
 
-def _tensors(given: Given, model: ModelMetadata, white: float | None) -> tuple[Tensor, ...]:
+def _check(message: Message, model: ModelMetadata) -> None:
+    """Names and shapes of a request as it stands; servers cast data types, and take any name for an only input."""
+    specs = {spec.name: spec for spec in model.inputs}
+    if len(specs) == len(message.tensors) == 1:
+        specs = {message.tensors[0].name: model.inputs[0]}
+    names = [tensor.name for tensor in message.tensors]
+    if specs and sorted(names) != sorted(specs):
+        raise BadRequest(f"inputs {', '.join(names)}: {model.name} takes {', '.join(specs)}")
+    for tensor in message.tensors if specs else ():
+        check_shape(tensor.shape, specs[tensor.name], f"input {tensor.name}")
+
+
+def _tensors(given: Values | Named | Table | Picture, model: ModelMetadata, white: float | None) -> tuple[Tensor, ...]:
     match given:
         case Values(data):
-            return (_listed(data, _only(model), "the file"),)
+            return (_listed(data, _only(model), ANY, "the file"),)
         case Named(data):
-            return _named(data, model.inputs)
+            return _named(data, model)
         case Table(frame):
-            columns = [str(name) for name in frame.columns]
-            names = [spec.name for spec in model.inputs]
-            if names and set(names) <= set(columns):
-                return tuple(_column(frame[spec.name], spec) for spec in model.inputs)
-            if len(names) > 1:
-                missing = [name for name in names if name not in columns]
-                raise BadRequest(f"columns {', '.join(missing)}: are missing; {model.name} takes {', '.join(names)}")
-            return (_matrix(frame, _only(model)),)
+            return _columns(frame, model)
         case Picture():
             spec = _only(model)
             if spec is None:
-                raise BadRequest(f"{model.name} tells no inputs, so that an image cannot be brought into shape")
+                raise BadRequest(f"{model.name} tells no inputs: an image cannot be brought into shape (send JSON)")
             return (Tensor(spec.name, spec.datatype, pixels(given, spec, white)),)
-    raise TypeError(f"{type(given)}: nothing that a file holds")
+    assert_never(given)
 
 
 def _only(model: ModelMetadata) -> TensorSpec | None:
@@ -77,28 +81,31 @@ def _only(model: ModelMetadata) -> TensorSpec | None:
     return model.inputs[0] if model.inputs else None
 
 
-def _listed(data: Any, spec: TensorSpec | None, where: str) -> Tensor:
+def _listed(data: Any, spec: TensorSpec | None, name: str, where: str) -> Tensor:
     leaves, shape = arrays.flatten(data, where)
     datatype = spec.datatype if spec is not None else arrays.datatype_of(leaves, where)
     array = arrays.to_array(leaves, shape, datatype, where, wrapped=True)
     if spec is None:
-        return Tensor(ANY, datatype, array)
+        return Tensor(name, datatype, array)
     return Tensor(spec.name, datatype, _shaped(array, spec, where))
 
 
-def _named(data: Any, inputs: Sequence[TensorSpec]) -> tuple[Tensor, ...]:
-    specs = {spec.name: spec for spec in inputs}
-    if inputs:
-        takes = ", ".join(specs)
-        if unknown := [name for name in data if name not in specs]:
-            raise BadRequest(f"{', '.join(unknown)}: unknown; the model takes {takes}")
-        if missing := [name for name in specs if name not in data]:
-            raise BadRequest(f"{', '.join(missing)}: missing; the model takes {takes}")
-    tensors = []
-    for name, values in data.items():
-        tensor = _listed(values, specs.get(name), name)
-        tensors.append(Tensor(name, tensor.datatype, tensor.data))
-    return tuple(tensors)
+def _named(data: Mapping[str, Any], model: ModelMetadata) -> tuple[Tensor, ...]:
+    specs = {spec.name: spec for spec in model.inputs}
+    if specs and data.keys() != specs.keys():
+        takes, given = ", ".join(specs), ", ".join(data) or "nothing"
+        raise BadRequest(f"inputs {given}: {model.name} takes {takes}")
+    return tuple(_listed(values, specs.get(name), name, name) for name, values in data.items())
+
+
+def _columns(frame: Any, model: ModelMetadata) -> tuple[Tensor, ...]:
+    names = [spec.name for spec in model.inputs]
+    missing = [name for name in names if name not in frame.columns]
+    if names and not missing:
+        return tuple(_column(frame[spec.name], spec) for spec in model.inputs)
+    if len(names) > 1:
+        raise BadRequest(f"columns {', '.join(missing)}: are missing; {model.name} takes {', '.join(names)}")
+    return (_matrix(frame, _only(model)),)
 
 
 def _column(values: Any, spec: TensorSpec) -> Tensor:
@@ -144,7 +151,7 @@ def _shaped(array: Array, spec: TensorSpec, where: str) -> Array:
         return array
     kept = [size for size in array.shape if size != 1]
     for batch in dict.fromkeys((array.shape[0] if array.shape else 1, 1)):
-        wanted = (spec.shape[0] if spec.shape and spec.shape[0] != -1 else batch, *spec.shape[1:])
+        wanted = tuple(batch if place == 0 and size == -1 else size for place, size in enumerate(spec.shape))
         if -1 not in wanted and [size for size in wanted if size != 1] == kept:
             return array.reshape(wanted)
     if spec.takes((1, *array.shape)):

@@ -22,8 +22,8 @@ _FLOATS = ("FP16", "FP32", "FP64")
 def pixels(picture: Picture, spec: TensorSpec, white: float | None = None) -> npt.NDArray[Any]:
     """An image as the one row of an input: resized to its sizes, in grey or colours, in its order of dimensions.
 
-    Inputs are rows of H × W, H × W × C, C × H × W or of so many numbers as a square image has; without a size of their own
-    they take the image's. BYTES get the file as it is.
+    Inputs are rows of H × W, H × W × C, C × H × W, or of as many numbers as a square image has; where they leave a size
+    open it is the image's. BYTES get the file as it is.
 
     Args:
         picture: The image.
@@ -40,19 +40,22 @@ def pixels(picture: Picture, spec: TensorSpec, white: float | None = None) -> np
     size = (image.width if width < 0 else width, image.height if height < 0 else height)
     if size != image.size:
         image = image.resize(size, Image.Resampling.BILINEAR)
-    data = np.asarray(image, np.float64)
-    if first and data.ndim == 3:
-        data = np.moveaxis(data, -1, 0)
-    top = white if white is not None else 1.0 if spec.datatype in _FLOATS else 255.0
-    scaled = data * (top / 255)
-    if spec.datatype not in _FLOATS:
-        scaled = np.rint(scaled)
-        limits = np.iinfo(TYPES[spec.datatype]) if spec.datatype != "BOOL" else np.iinfo(np.uint8)
-        if not limits.min <= top <= limits.max:
-            raise BadRequest(f"white {top:g}: {spec.name} takes {spec.datatype} up to {limits.max}")
-    array = scaled.astype(TYPES[spec.datatype])
-    sizes = [given if wanted < 0 else wanted for wanted, given in zip(spec.shape[1:], _shape(array, spec), strict=True)]
+    data = np.atleast_3d(np.asarray(image, np.float64))
+    data = np.moveaxis(data, -1, 0) if first else data
+    array = _scaled(data, spec, white)
+    sizes = {2: (array.size,), 3: array.shape[:2]}.get(len(spec.shape), array.shape)
     return array.reshape((1, *sizes))
+
+
+def _scaled(data: npt.NDArray[np.float64], spec: TensorSpec, white: float | None) -> npt.NDArray[Any]:
+    """Values from 0 to 255 as the input has them."""
+    if spec.datatype in _FLOATS:
+        return (data * ((1 if white is None else white) / 255)).astype(TYPES[spec.datatype])
+    top = 255 if white is None else white
+    most = 1 if spec.datatype == "BOOL" else int(np.iinfo(TYPES[spec.datatype]).max)
+    if not 0 <= top <= most:
+        raise BadRequest(f"white {top:g}: {spec.name} takes {spec.datatype}, at most {most} (give another white)")
+    return np.rint(data * (top / 255)).astype(TYPES[spec.datatype])
 
 
 def _layout(spec: TensorSpec) -> tuple[Mode, int, int, bool]:
@@ -75,12 +78,3 @@ def _layout(spec: TensorSpec) -> tuple[Mode, int, int, bool]:
     raise BadRequest(
         f"{spec.name} takes {spec.datatype} {list(spec.shape)}: no image has this shape (send JSON or CSV)"
     )
-
-
-def _shape(array: npt.NDArray[Any], spec: TensorSpec) -> tuple[int, ...]:
-    """Sizes of an image in the dimensions that an input has after the batch."""
-    if len(spec.shape) == 2:
-        return (array.size,)
-    if len(spec.shape) == 4 and array.ndim == 2:
-        return (*array.shape, 1) if spec.shape[-1] == 1 else (1, *array.shape)
-    return array.shape

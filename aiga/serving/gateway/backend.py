@@ -1,7 +1,8 @@
-"""What stands behind the gateway at one moment: the predictors of a deployment, each with its circuit and its figures."""
+"""What stands behind the gateway at one moment: predictors, each with its circuit and its figures."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from aiga.serving.gateway.call import Answer, Call, Forwarding, Predictor
 from aiga.serving.gateway.deployment import Circuit, Deployment, PredictorSettings
 from aiga.serving.gateway.router import Route, Router
 from aiga.serving.gateway.window import Window
+from aiga.serving.protocols.metadata import ModelMetadata
+
+LONGEST_TELLING = 2.0
+"""Seconds that a predictor has to say what its model takes."""
 
 Make = Callable[[PredictorSettings], Predictor]
 
@@ -30,6 +35,7 @@ class Backend:
         self.missed = 0
         """Looks in a row that found it not ready."""
         self.in_flight = 0
+        self._metadata: ModelMetadata | None = None
         self.forward: Callable[[bytes, Mapping[str, str], Call], Awaitable[Answer]] | None = None
         if isinstance(predictor, Forwarding):
             self.forward = predictor.forward
@@ -40,7 +46,18 @@ class Backend:
 
     def serves(self, settings: PredictorSettings) -> bool:
         """Whether it is the predictor that the settings describe, be its share of the traffic what it may."""
-        return _identity(self.settings) == _identity(settings)
+        return bool(_identity(self.settings) == _identity(settings))
+
+    async def describe(self) -> ModelMetadata | None:
+        """What its model takes and gives, asked for once; None where it does not say."""
+        ask = getattr(self.predictor, "metadata", None)
+        if self._metadata is None and ask is not None:
+            try:
+                async with asyncio.timeout(LONGEST_TELLING):
+                    self._metadata = await ask()
+            except Exception:
+                return None
+        return self._metadata
 
     async def close(self) -> None:
         close = getattr(self.predictor, "close", None)
@@ -57,6 +74,10 @@ class Live:
     """All, by name; the shadow too."""
     router: Router
     shadow: Backend | None
+    models: frozenset[str]
+    """Names that a request may call the model."""
+    versions: Mapping[str, str]
+    """Version of the model to the predictor that serves it, the shadow apart."""
 
     def taking(self, now: float) -> list[Backend]:
         """Those that requests may go to and that have a share of the traffic."""
@@ -93,7 +114,9 @@ def build(deployment: Deployment, make: Make, now: float, before: Live | None = 
     routes = (Route(one.name, one.weight) for one in deployment.predictors if not one.shadow)
     random = before.router.random if before is not None and before.deployment.seed == deployment.seed else None
     shadow = backends[deployment.shadow.name] if deployment.shadow is not None else None
-    return Live(deployment, backends, Router(routes, deployment.seed, random), shadow)
+    models = frozenset((deployment.name, *(one.node for one in deployment.predictors)))
+    versions = {one.version: one.name for one in deployment.predictors if one.version and not one.shadow}
+    return Live(deployment, backends, Router(routes, deployment.seed, random), shadow, models, versions)
 
 
 def made(settings: PredictorSettings) -> Predictor:

@@ -48,7 +48,7 @@ class Predictor(Protocol):
 
     Failures are `ServingError`, `OSError` or `TransientError`; anything else is taken for a fault of the predictor's.
     It may have more than this: `forward` (see `Forwarding`), `feedback` as an inference graph has it,
-    `metadata() -> Mapping` as the v2 protocol has it, and `close()`, a coroutine, called after its last request.
+    `metadata() -> ModelMetadata`, and `close()`, called after its last request; all of them coroutines.
     """
 
     name: str

@@ -10,7 +10,6 @@ from typing import Any
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 MOST = 1000
 """Series; those beyond are counted and left out, lest a tag with ever new values fill the memory."""
@@ -57,7 +56,12 @@ class Custom(Collector):
             return False
         name, kind, value = metric.get("key"), metric.get("type", "COUNTER"), metric.get("value")
         tags = metric.get("tags") or {}
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or kind not in _KINDS or not isinstance(tags, Mapping):
+        if (
+            not isinstance(name, str)
+            or not _NAME.fullmatch(name)
+            or kind not in _KINDS
+            or not isinstance(tags, Mapping)
+        ):
             return False
         if isinstance(value, bool) or not isinstance(value, int | float) or (kind != "GAUGE" and not value >= 0):
             return False
@@ -80,8 +84,10 @@ class Custom(Collector):
     def collect(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}
         for (name, kind, labels), series in sorted(self._series.items()):
-            family = families.setdefault(name, Metric(name.removesuffix("_total") if kind == "COUNTER" else name,
-                                                      "Of a wrapped class.", _KINDS[kind]))
+            family = families.setdefault(
+                name,
+                Metric(name.removesuffix("_total") if kind == "COUNTER" else name, "Of a wrapped class.", _KINDS[kind]),
+            )
             _expose(family, kind, dict(labels), series)
         yield from families.values()
 
@@ -93,6 +99,8 @@ def _expose(family: Metric, kind: str, labels: dict[str, str], series: _Series) 
     seen = 0
     for bound, count in zip((*BOUNDS, float("inf")), series.counts, strict=True):
         seen += count
-        family.add_sample(f"{family.name}_bucket", {**labels, "le": floatToGoString(bound)}, seen)
+        family.add_sample(
+            f"{family.name}_bucket", {**labels, "le": "+Inf" if bound == float("inf") else repr(bound)}, seen
+        )
     family.add_sample(f"{family.name}_count", labels, seen)
     family.add_sample(f"{family.name}_sum", labels, series.value)

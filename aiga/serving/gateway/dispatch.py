@@ -75,21 +75,22 @@ class Dispatcher:
 
     async def _try(self, live: Live, backend: Backend, exchange: Exchange, number: int) -> Outcome | Failed:
         """One try with one predictor."""
-        forward = backend.forward if exchange.body is not None else None
+        forward = backend.forward if exchange.raw is not None else None
         try:
             message = exchange.message() if forward is None else None
         except BadRequest as wrong:
             return Failed(wrong.status, wrong.reason, backend)
         now = asyncio.get_running_loop().time()
         limit = min(exchange.call.deadline, now + (live.deployment.try_timeout or live.deployment.timeout))
-        status, answer = GONE, None
+        status = GONE
+        answer: Answer | Message | None = None
         trial = backend.breaker.begin(now)
         backend.in_flight += 1
         begun = time.perf_counter()
         try:
             async with asyncio.timeout_at(limit):
-                if forward is not None and exchange.body is not None:
-                    answer = await forward(exchange.body, exchange.headers, exchange.call)
+                if forward is not None and exchange.raw is not None:
+                    answer = await forward(exchange.raw, exchange.headers, exchange.call)
                 elif message is not None:
                     answer = await backend.predictor.infer(message, exchange.call)
             status = _status(answer)
@@ -112,6 +113,8 @@ class Dispatcher:
 def _choose(live: Live, exchange: Exchange, tried: list[str], now: float) -> Backend | None:
     """A predictor that has not been tried, else one that has."""
     closed = [name for name, one in live.backends.items() if not one.allows(now)]
+    if exchange.pinned and exchange.variant is not None:
+        return live.backends[exchange.variant] if exchange.variant not in closed else None
     name = live.router.choose(exchange.variant, exchange.key, closed + tried)
     if name is None and tried:
         name = live.router.choose(exchange.variant, exchange.key, closed)

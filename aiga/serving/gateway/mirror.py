@@ -118,8 +118,8 @@ class Mirror:
         return "answered"
 
     async def _ask(self, shadow: Backend, exchange: Exchange, call: Call) -> Answer | Message:
-        if shadow.forward is not None and exchange.body is not None:
-            return await shadow.forward(exchange.body, exchange.headers, call)
+        if shadow.forward is not None and exchange.raw is not None:
+            return await shadow.forward(exchange.raw, exchange.headers, call)
         return await shadow.predictor.infer(exchange.message(), call)
 
     def _compare(self, copy: _Copy, answer: Answer | Message) -> None:

@@ -35,9 +35,7 @@ class Router:
         self._names = frozenset(route.name for route in self.routes)
         self._drawn: dict[frozenset[str], _Shares] = {}
 
-    def choose(
-        self, variant: str | None = None, key: str | None = None, excluded: Collection[str] = ()
-    ) -> str | None:
+    def choose(self, variant: str | None = None, key: str | None = None, excluded: Collection[str] = ()) -> str | None:
         """The predictor for a request; None where none is left.
 
         Args:

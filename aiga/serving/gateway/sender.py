@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -56,15 +57,16 @@ class Sender:
         self.delivered = 0
         self.drops: Counter[str] = Counter()
         """Events not delivered, by reason."""
-        self.trouble = ""
-        """What the last failure was; empty once an event is delivered again."""
+        self.trouble = self.disk_trouble = ""
+        """What the last failure was; empty once an event is delivered, or kept, again."""
         self.bytes = 0
         """In memory."""
         self._queue: deque[_Held] = deque()
         self._loaded: deque[_Held] = deque()
         self._in_hand: set[_Held] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
-        self._loading = self._stopping = False
+        self._loading = False
+        self._stopping = asyncio.Event()
         self._spilling: asyncio.Task[None] | None = None
         self._workers: list[asyncio.Task[None]] = []
         self._spool: Spool | None = None
@@ -72,7 +74,7 @@ class Sender:
             try:
                 self._spool = Spool(settings.spool, settings.spool_bytes)
             except OSError as error:
-                self.trouble = f"{settings.spool}: {error.strerror}"
+                self.disk_trouble = f"{settings.spool}: {error.strerror}"
 
     @property
     def waiting(self) -> int:
@@ -89,7 +91,7 @@ class Sender:
     def offer(self, event: Event) -> None:
         """Takes an event, or drops it; returns at once."""
         limits = self.settings
-        if self._stopping:
+        if self._stopping.is_set():
             self._drop("stopped")
         elif event.size > limits.event_bytes:
             self._drop("oversized")
@@ -104,7 +106,7 @@ class Sender:
 
     async def stop(self, limit: float) -> None:
         """Delivers all that waits, for at most `limit` seconds; the rest goes to the folder, else it is dropped."""
-        self._stopping = True
+        self._stopping.set()
         try:
             async with asyncio.timeout(limit):
                 while self._undelivered() and not (self._spool is not None and self.trouble):
@@ -126,7 +128,8 @@ class Sender:
                 self._drop("stopped")
 
     def _undelivered(self) -> bool:
-        return bool(self.waiting or self._loading or (self._spool is not None and self._spool.segments))
+        on_disk = self._spool is not None and bool(self._spool.segments)
+        return bool(self.waiting) or on_disk or self._loading or self._spilling is not None
 
     def _crowded(self) -> bool:
         return len(self._queue) * 2 > self.settings.events or self.bytes * 2 > self.settings.bytes
@@ -173,7 +176,7 @@ class Sender:
         try:
             segment, events = await asyncio.to_thread(spool.read)
         except OSError as error:
-            self.trouble = f"{self.settings.spool}: {error.strerror}"
+            self.disk_trouble = f"{self.settings.spool}: {error.strerror}"
             self._drop("disk")
         else:
             self._loaded.extend(_Held(event, segment) for event in events)
@@ -202,8 +205,17 @@ class Sender:
             tries += status is not None
             if tries >= _TRIES and self.delivered > delivered_before:
                 return self._drop("failing")
-            await asyncio.sleep(min(wait, STOPPING_WAIT if self._stopping else self.settings.longest_wait))
-            wait *= 2 * random.uniform(0.8, 1.2)
+            await self._pause(wait)
+            wait = min(wait * 2 * random.uniform(0.8, 1.2), self.settings.longest_wait)
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, only for a little once the gateway stops."""
+        if self._stopping.is_set():
+            await asyncio.sleep(min(seconds, STOPPING_WAIT))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _post(self, content: bytes, headers: dict[str, str]) -> int | None:
         """The status of one try; None where there was no answer."""
@@ -225,8 +237,9 @@ class Sender:
     async def _spill(self, spool: Spool) -> None:
         """Moves the oldest events to disk until memory has room again, or the folder has none."""
         try:
-            while self._crowded() and self._queue:
-                batch, size = [], 0
+            while self._queue and self._crowded() and not self._stopping.is_set():
+                batch: list[_Held] = []
+                size = 0
                 while self._queue and len(batch) < _SEGMENT_EVENTS and size < _SEGMENT_BYTES:
                     batch.append(self._queue.popleft())
                     size += batch[-1].event.size
@@ -242,9 +255,18 @@ class Sender:
         """Whether the folder has taken the events."""
         if not spool.has_room(sum(event.size for event in events)):
             return False
+        ready, unreadable = [], 0
+        for event in events:
+            try:
+                ready.append(self._prepare(event))
+            except Exception:
+                unreadable += 1
         try:
-            await asyncio.to_thread(spool.write, [self._prepare(event) for event in events])
+            await asyncio.to_thread(spool.write, ready)
         except OSError as error:
-            self.trouble = f"{self.settings.spool}: {error.strerror}"
+            self.disk_trouble = f"{self.settings.spool}: {error.strerror}"
             return False
+        self.disk_trouble = ""
+        for _ in range(unreadable):
+            self._drop("unreadable")
         return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import SystemRandom
-from collections.abc import Mapping
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 REQUEST_IDS = ("seldon-puid", "x-request-id")
@@ -39,7 +39,7 @@ class Trace:
 
 
 def trace(headers: Mapping[str, str]) -> Trace:
-    """A new span in the trace that the headers name; in a new trace where they name none, or not by the standard's rules."""
+    """A new span in the trace that the headers name; in a new trace where they name none by the standard's rules."""
     span = f"{_random.getrandbits(64) or 1:016x}"
     given = headers.get(TRACEPARENT)
     found = _PARENT.fullmatch(given) if given else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from aiohttp import ClientError
 
 from aiga.errors import TransientError, UserError
 from aiga.serving.graph import builtin
-from aiga.serving.graph.layout import units
+from aiga.serving.graph.layout import ends, units
 from aiga.serving.graph.passage import Call, Passage
 from aiga.serving.messages import BadRequest, Message, ServingError
+from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.spec.serve import Unit
 
 DEEPEST = 32
@@ -83,6 +84,17 @@ class Graph:
         rewarded = response.with_(parameters={**response.parameters, "reward": reward})
         said = [request, rewarded] if truth is None else [request, rewarded, truth]
         return await _in_time(passage.feedback(said), passage)
+
+    async def metadata(self, describe: Callable[[str], Awaitable[ModelMetadata]]) -> ModelMetadata:
+        """What the graph takes, which is what the node at its one end takes, and what it gives.
+
+        Args:
+            describe: Asks a node's server, by the node's name.
+        """
+        first, last = ends(self.root)
+        taken = await describe(first.name)
+        given = taken if last is first else await describe(last.name)
+        return ModelMetadata(self.root.name, taken.versions, "", taken.inputs, given.outputs)
 
     async def ready(self) -> bool:
         """Whether all nodes can take requests."""

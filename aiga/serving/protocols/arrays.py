@@ -27,7 +27,8 @@ def flatten(values: Any, where: str) -> tuple[list[Any], tuple[int, ...]]:
     """
     if type(values) is not list:
         return [values], ()
-    level, shape = values, (len(values),)
+    level = values
+    shape: tuple[int, ...] = (len(values),)
     while True:
         kinds = set(map(type, level))
         if list not in kinds:
@@ -35,12 +36,13 @@ def flatten(values: Any, where: str) -> tuple[list[Any], tuple[int, ...]]:
         if len(kinds) > 1:
             first = type(level[0]) is list
             index = next(i for i, value in enumerate(level) if (type(value) is list) is not first)
-            raise BadRequest(f"{place(where, index, shape)}: is {shown(level[index])} beside {shown(level[0])}; all must be nested alike")
+            found, wanted = shown(level[index]), shown(level[0])
+            raise BadRequest(f"{place(where, index, shape)}: is {found} beside {wanted}; all must be nested alike")
         lengths = set(map(len, level))
         if len(lengths) > 1:
             index = next(i for i, value in enumerate(level) if len(value) != len(level[0]))
-            found, wanted = len(level[index]), len(level[0])
-            raise BadRequest(f"{place(where, index, shape)}: has {found} elements where the first has {wanted}")
+            sizes = f"{len(level[index])} elements where the first has {len(level[0])}"
+            raise BadRequest(f"{place(where, index, shape)}: has {sizes}; lists side by side must be equally long")
         if len(shape) == DEEPEST:
             raise BadRequest(f"{where}: has more than {DEEPEST} dimensions")
         shape = (*shape, *lengths)
@@ -59,7 +61,14 @@ def place(where: str, index: int, shape: Sequence[int]) -> str:
 
 
 def to_array(
-    leaves: list[Any], shape: tuple[int, ...], datatype: str, where: str, *, nan: bool = False, null: bool = False, wrapped: bool = False
+    leaves: list[Any],
+    shape: tuple[int, ...],
+    datatype: str,
+    where: str,
+    *,
+    nan: bool = False,
+    null: bool = False,
+    wrapped: bool = False,
 ) -> Array:
     """The array of `leaves`, which `flatten` gave.
 
@@ -68,7 +77,7 @@ def to_array(
         shape: of the array, and of the lists in which the leaves stood.
         datatype: one of `TYPES`.
         where: their place in the body.
-        nan: whether numbers need not be finite; where NaN is not allowed, infinity is a number with too large an exponent.
+        nan: whether numbers need not be finite; where they must, infinity is a number with too large an exponent.
         null: whether null stands for NaN in arrays of floating point, as servers write it.
         wrapped: whether elements of BYTES may be objects {"b64": ...}.
 
@@ -82,7 +91,9 @@ def to_array(
         allowed = allowed | {NoneType}
     if not set(map(type, leaves)) <= allowed:
         index = next(i for i, leaf in enumerate(leaves) if type(leaf) not in allowed)
-        raise BadRequest(f"{place(where, index, shape)}: is {shown(leaves[index])}; {datatype} takes {_WANTED[datatype]}")
+        raise BadRequest(
+            f"{place(where, index, shape)}: is {shown(leaves[index])}; {datatype} takes {_WANTED[datatype]}"
+        )
     if datatype == "BYTES":
         return objects(_encoded(leaves, shape, where), shape)
     if datatype in _FLOATS:
@@ -127,7 +138,7 @@ def datatype_of(leaves: Iterable[Any], where: str, *, whole: str = "INT64", real
     raise BadRequest(f"{where}: has values of different types; all must be numbers, all strings, or all true or false")
 
 
-def objects(elements: Sequence[bytes] | Sequence[str], shape: tuple[int, ...]) -> Array:
+def objects(elements: Sequence[Any], shape: tuple[int, ...]) -> Array:
     """An array of objects, of that shape."""
     array = np.empty(len(elements), dtype=object)
     array[:] = elements
@@ -181,15 +192,13 @@ def check_shape(shape: Iterable[Any], where: str) -> tuple[int, ...]:
 def _encoded(leaves: list[Any], shape: tuple[int, ...], where: str) -> list[bytes]:
     try:
         return list(map(str.encode, leaves))
-    except UnicodeEncodeError as wrong:
-        raise BadRequest(f"{where}: has text with half a surrogate pair, {shown(wrong.object)}") from None
     except TypeError:  # an object among them
         return [_element(leaf, place(where, index, shape)) for index, leaf in enumerate(leaves)]
 
 
 def _element(leaf: Any, where: str) -> bytes:
     if type(leaf) is not dict:
-        return _encoded([leaf], (), where)[0]
+        return str(leaf).encode()
     if leaf.keys() != {"b64"}:
         raise BadRequest(f'{where}: is an object; it must be a string, or bytes as {{"b64": "..."}}')
     return unwrapped(leaf["b64"], f"{where}.b64")
@@ -214,15 +223,17 @@ def _real(leaves: list[Any], shape: tuple[int, ...], datatype: str, where: str, 
 
 def _changed(array: Array, out: Array, datatype: str) -> Array:
     """Which elements of `array` are others in `out`, its cast to `datatype`."""
+    fits: Array
     if datatype in _FLOATS:
-        return np.isinf(out) & ~np.isinf(array)
-    if datatype == "BOOL":
-        return (array != 0) & (array != 1)
-    bounds = np.iinfo(TYPES[datatype])
-    if array.dtype.kind == "f":  # the greatest INT64 is no float, the number after it is
-        fits = (array >= float(bounds.min)) & (array < float(bounds.max) + 1) & (np.trunc(array) == array)
-        return np.logical_not(fits)
-    return (array < bounds.min) | (array > bounds.max)
+        fits = np.isfinite(out) | ~np.isfinite(array)
+    elif datatype == "BOOL":
+        fits = (array == 0) | (array == 1)
+    else:
+        bounds = np.iinfo(TYPES[datatype])
+        fits = (array >= bounds.min) & (array <= bounds.max)
+        if array.dtype.kind == "f":  # the greatest INT64 is no float, the number after it is
+            fits = (array >= float(bounds.min)) & (array < float(bounds.max) + 1) & (np.trunc(array) == array)
+    return np.logical_not(fits)
 
 
 def _out_of_range(value: Any, datatype: str, where: str) -> BadRequest:
@@ -243,8 +254,8 @@ _LEAVES: dict[str, frozenset[type]] = {
     "BYTES": frozenset({str}),
 }
 _WANTED = {
-    **{datatype: "whole numbers" for datatype in TYPES},
-    **{datatype: "numbers" for datatype in _FLOATS},
+    **dict.fromkeys(TYPES, "whole numbers"),
+    **dict.fromkeys(_FLOATS, "numbers"),
     "BOOL": "true and false",
     "BYTES": "strings",
 }

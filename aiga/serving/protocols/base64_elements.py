@@ -24,9 +24,11 @@ def read(tensor: Tensor, where: str) -> Tensor:
     """
     if tensor.datatype != "BYTES" or tensor.parameters.get(CONTENT_TYPE) != BASE64:
         return tensor
-    elements = [
-        unwrapped(element, place(where, index, tensor.shape)) for index, element in enumerate(tensor.data.ravel())
-    ]
+    given = tensor.data.ravel()
+    try:
+        elements = [base64.b64decode(element, validate=True) for element in given]
+    except ValueError:
+        elements = [unwrapped(element, place(where, index, tensor.shape)) for index, element in enumerate(given)]
     return replace(tensor, data=objects(elements, tensor.shape))
 
 

@@ -51,8 +51,12 @@ def parse(content: bytes | memoryview, *, limit: int = LIMIT, nan: bool = False)
         raise BadRequest(f"the body is no UTF-8: byte {wrong.start} is {wrong.object[wrong.start]:#04x}") from None
     try:
         value = (_WITH_NAN if nan else _STRICT).decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as wrong:
         raise BadRequest(f"the body is no JSON: {wrong.msg} at line {wrong.lineno}, column {wrong.colno}") from None
+    except UnicodeEncodeError:
+        raise BadRequest("the body has half a surrogate pair (\\ud800 to \\udfff), which is no text") from None
     except RecursionError:
         raise BadRequest(f"the body is nested deeper than {DEEPEST} levels") from None
     except ValueError:  # more digits than int() takes
@@ -74,7 +78,7 @@ def dump(value: Any, *, nan: bool = False) -> bytes:
     Raises:
         ValueError: a number is not finite, and `nan` does not allow it.
     """
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=nan).encode("utf-8", "replace")
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=nan).encode()
 
 
 def written(value: Any, *, nan: bool = False) -> Body:
@@ -154,7 +158,7 @@ def shown(value: Any) -> str:
     """A value in a message: what it is, never much of it."""
     if type(value) in (list, dict):
         return "a list" if type(value) is list else "an object"
-    text = json.dumps(value)
+    text = json.dumps(str(value, "ascii", "replace") if type(value) is bytes else value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

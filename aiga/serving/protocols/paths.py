@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -31,6 +33,7 @@ class Target:
         return "POST" if self.verb in ("infer", "feedback") else "GET"
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(path: str) -> Target | None:
     """What `path` asks for; None when it is none of ours.
 
@@ -43,17 +46,16 @@ def parse(path: str) -> Target | None:
     namespace = deployment = ""
     if parts[0] == "seldon" and len(parts) > 3:
         namespace, deployment, parts = parts[1], parts[2], parts[3:]
-    found = _fixed(parts) or _v2(parts) or _tensorflow(parts)
-    if found is None:
-        return None
-    protocol, verb, *names = found
-    try:
-        namespace, deployment, model, version = (
-            unquote(name, errors="strict") for name in (namespace, deployment, *names)
-        )
-    except UnicodeDecodeError:
-        return None
-    return Target(protocol, verb, namespace, deployment, model, version)
+    rest = "/".join(parts)
+    for pattern, (protocol, verb) in _PATTERNS:
+        found = pattern.fullmatch(rest)
+        if found:
+            names = (namespace, deployment, found["model"], found["version"])
+            try:
+                return Target(protocol, verb, *(unquote(name or "", errors="strict") for name in names))
+            except UnicodeDecodeError:
+                return None
+    return None
 
 
 def build(target: Target) -> str:
@@ -95,6 +97,23 @@ FIXED: dict[str, tuple[Protocol, Verb]] = {
 }
 """Paths without a model; of several for one thing, the first is the one that `build` writes."""
 
+_NO_MODEL = r"(?P<model>)(?P<version>)"
+_MODEL = r"/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+))?"
+_PATTERNS: list[tuple[re.Pattern[str], tuple[Protocol, Verb]]] = [
+    (re.compile(pattern), target)
+    for pattern, target in (
+        *((re.escape(path) + _NO_MODEL, target) for path, target in FIXED.items()),
+        (f"v2/models/infer{_NO_MODEL}", ("v2", "infer")),  # Seldon's own: the deployment knows its model
+        (f"v2/models{_MODEL}/infer", ("v2", "infer")),
+        (f"v2/models{_MODEL}/ready", ("v2", "ready")),
+        (f"v2/models{_MODEL}", ("v2", "metadata")),
+        (f"v1/models/?:predict{_NO_MODEL}", ("tensorflow", "infer")),  # Seldon's own, as is the / before the colon
+        (f"v1/models{_MODEL}/?:predict", ("tensorflow", "infer")),
+        (f"v1/models{_MODEL}/metadata", ("tensorflow", "metadata")),
+        (f"v1/models{_MODEL}", ("tensorflow", "ready")),
+        (r"api/v1\.0/metadata/(?P<model>[^/]+)(?P<version>)", ("seldon", "metadata")),
+    )
+]
 _ROOTS: dict[str, str] = {"v2": "v2/models", "tensorflow": "v1/models", "seldon": "api/v1.0/metadata"}
 _ENDINGS: dict[tuple[str, str], str] = {
     ("v2", "infer"): "/infer",
@@ -105,58 +124,6 @@ _ENDINGS: dict[tuple[str, str], str] = {
     ("tensorflow", "metadata"): "/metadata",
     ("seldon", "metadata"): "",
 }
-_Found = tuple[Protocol, Verb, str, str]
-
-
-def _fixed(parts: list[str]) -> _Found | None:
-    found = FIXED.get("/".join(parts))
-    if found:
-        return (*found, "", "")
-    if parts[:3] == ["api", "v1.0", "metadata"] and len(parts) == 4:
-        return "seldon", "metadata", parts[3], ""
-    return None
-
-
-def _v2(parts: list[str]) -> _Found | None:
-    if parts[:2] != ["v2", "models"]:
-        return None
-    if parts[2:] == ["infer"]:  # Seldon's own: the deployment knows its model
-        return "v2", "infer", "", ""
-    match parts[2:]:
-        case [model]:
-            return "v2", "metadata", model, ""
-        case [model, ("infer" | "ready") as verb]:
-            return "v2", verb, model, ""
-        case [model, "versions", version]:
-            return "v2", "metadata", model, version
-        case [model, "versions", version, ("infer" | "ready") as verb]:
-            return "v2", verb, model, version
-    return None
-
-
-def _tensorflow(parts: list[str]) -> _Found | None:
-    if parts[:2] == ["v1", "models:predict"] and len(parts) == 2:  # Seldon's own, as is /v1/models/:predict
-        return "tensorflow", "infer", "", ""
-    if parts[:2] != ["v1", "models"] or len(parts) < 3:
-        return None
-    last, colon, verb = parts[-1].rpartition(":")
-    rest = parts[2:]
-    if colon:
-        if verb != "predict":
-            return None
-        rest = [*rest[:-1], last] if last else rest[:-1]
-    match rest:
-        case []:
-            return "tensorflow", "infer", "", ""
-        case [model]:
-            return "tensorflow", "infer" if colon else "ready", model, ""
-        case [model, "versions", version]:
-            return "tensorflow", "infer" if colon else "ready", model, version
-        case [model, "metadata"] if not colon:
-            return "tensorflow", "metadata", model, ""
-        case [model, "versions", version, "metadata"] if not colon:
-            return "tensorflow", "metadata", model, version
-    return None
 
 
 def _quoted(part: str) -> str:

@@ -18,9 +18,7 @@ from aiga.serving.protocols.arrays import objects, sized
 _LENGTH = struct.Struct("<I")
 
 
-def unpack(
-    content: bytes | memoryview, datatype: str, shape: tuple[int, ...], where: str
-) -> npt.NDArray[Any]:
+def unpack(content: bytes | memoryview, datatype: str, shape: tuple[int, ...], where: str) -> npt.NDArray[Any]:
     """The array in `content`; it may share its memory, and then cannot be written to.
 
     Raises:

@@ -106,10 +106,9 @@ def _numbers(values: Any, datatype: str, where: str) -> Array:
     except OverflowError:
         bounds = np.iinfo(TYPES[bits])
         index = next(i for i, value in enumerate(values) if not bounds.min <= value <= bounds.max)
-        found = shown(values[index])
-        raise BadRequest(
-            f"{place(where, index, (len(values),))}: is {found}; {datatype} takes numbers from {bounds.min} to {bounds.max}"
-        ) from None
+        rule = f"{datatype} takes numbers from {bounds.min} to {bounds.max}"
+        at = place(where, index, (len(values),))
+        raise BadRequest(f"{at}: is {shown(values[index])}; {rule}") from None
     return array.view(np.float16) if datatype == "FP16" else array
 
 

@@ -1,7 +1,7 @@
 """TensorFlow Serving's REST API: tensors in rows (`instances`) or in columns (`inputs`).
 
 Data types come from the model's metadata; without it whole numbers are INT32 or INT64, others FP32, as TensorFlow takes
-them. Members that the protocol does not name are ignored, NaN and Infinity are numbers, both as TensorFlow Serving has it.
+them. Members that the protocol does not name are ignored, NaN and Infinity are numbers: so does TensorFlow Serving.
 """
 
 from __future__ import annotations
@@ -133,12 +133,12 @@ def _rows(
             lacking, more = sorted(wanted - row.keys()), sorted(row.keys() - wanted)
             fault = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(map(shown, more))} too many"
             raise BadRequest(f"{where}[{index}]: {fault}; each row must have {', '.join(names)}")
-    return tuple(_tensor([row[spec.name] for row in rows], spec, f"{where}[*].{spec.name}") for spec in _named(names, specs))
+    return tuple(
+        _tensor([row[spec.name] for row in rows], spec, f"{where}[*].{spec.name}") for spec in _named(names, specs)
+    )
 
 
-def _columns(
-    value: Any, where: str, specs: Sequence[TensorSpec], unnamed: str = UNNAMED
-) -> tuple[Tensor, ...]:
+def _columns(value: Any, where: str, specs: Sequence[TensorSpec], unnamed: str = UNNAMED) -> tuple[Tensor, ...]:
     if not _is_named(value):
         return (_tensor(value, _single(specs, where, unnamed), where),)
     names = tuple(spec.name for spec in specs) or tuple(value)
@@ -177,7 +177,7 @@ def _tensor(values: Any, spec: TensorSpec, where: str) -> Tensor:
 def _whole(leaves: list[Any]) -> str:
     if set(map(type, leaves)) != {int}:
         return "INT32"
-    return "INT32" if -(2**31) <= min(leaves) and max(leaves) < 2**31 else "INT64"
+    return "INT32" if min(leaves) >= -(2**31) and max(leaves) < 2**31 else "INT64"
 
 
 def _to_rows(tensors: tuple[Tensor, ...], named: bool) -> list[Any]:

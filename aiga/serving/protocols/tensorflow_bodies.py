@@ -29,9 +29,7 @@ def write_metadata(metadata: ModelMetadata, version: str = "") -> Body:
         "method_name": METHOD,
     }
     spec = {"name": metadata.name, "signature_name": "", "version": version or "".join(metadata.versions[-1:])}
-    return written(
-        {"model_spec": spec, "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}}}
-    )
+    return written({"model_spec": spec, "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}}})
 
 
 def _infos(specs: Iterable[TensorSpec]) -> dict[str, Any]:

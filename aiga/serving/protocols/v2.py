@@ -1,7 +1,7 @@
 """Open Inference Protocol (v2) on REST, with its binary tensor extension.
 
-BYTES travel as text, or as base64 where a tensor's parameter `content_type` says so; a `Tensor` holds the bytes either way.
-Unknown members are ignored, as MLServer does; null is as good as a missing member.
+BYTES travel as text, or in base64 where a tensor's parameter `content_type` says so; a `Tensor` has the bytes either
+way. Unknown members are ignored, as MLServer does; null is as good as a missing member.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from aiga.serving.messages import TYPES, BadRequest, Message, Tensor
+from aiga.serving.messages import BadRequest, Message, Tensor
 from aiga.serving.protocols import base64_elements
 from aiga.serving.protocols.arrays import check_shape, decoded, flatten, objects, sized, to_array
 from aiga.serving.protocols.body import (
@@ -31,6 +31,7 @@ from aiga.serving.protocols.body import (
     shown,
 )
 from aiga.serving.protocols.raw import pack, unpack
+from aiga.serving.protocols.rules import check_datatype, check_names, plain, wanted
 
 __all__ = ["Outputs", "error", "error_reason", "read_request", "read_response", "write_request", "write_response"]
 
@@ -53,9 +54,7 @@ class Outputs:
         return self.binary.get(name, self.rest)
 
 
-def read_request(
-    content: bytes, headers: Mapping[str, str] | None = None, *, limit: int = LIMIT
-) -> Request[Outputs]:
+def read_request(content: bytes, headers: Mapping[str, str] | None = None, *, limit: int = LIMIT) -> Request[Outputs]:
     """The request in a body.
 
     Args:
@@ -130,17 +129,6 @@ def write_response(message: Message, form: Outputs) -> Body:
     return _joined(fields, parts)
 
 
-def wanted(tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> tuple[Tensor, ...]:
-    """The outputs of these names, in their order; all when there are no names."""
-    if not names:
-        return tensors
-    known = {tensor.name: tensor for tensor in tensors}
-    for index, name in enumerate(names):
-        if name not in known:
-            raise BadRequest(f"outputs[{index}].name: is {shown(name)}; the model gives {', '.join(known)}")
-    return tuple(known[name] for name in names)
-
-
 class _Binary:
     """What follows the JSON: taken tensor by tensor, in order."""
 
@@ -180,15 +168,6 @@ def _tensors(given: list[Any], where: str, binary: _Binary, *, served: bool = Fa
     return tensors
 
 
-def check_names(names: Iterable[str], where: str) -> None:
-    """Raises BadRequest when a name is empty or comes twice."""
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if not name or name in seen:
-            raise BadRequest(f"{where}[{index}].name: {shown(name)} {'comes twice' if name else 'is empty'}")
-        seen.add(name)
-
-
 def _tensor(fields: Any, where: str, binary: _Binary, served: bool) -> Tensor:
     if type(fields) is not dict:
         raise BadRequest(f"{where}: is {shown(fields)}; it must be an object")
@@ -207,14 +186,9 @@ def _tensor(fields: Any, where: str, binary: _Binary, served: bool) -> Tensor:
         raise BadRequest(f"{where}.parameters.{SIZE}: is {shown(size)}; it must be a number of bytes")
     else:
         array = unpack(binary.take(size, f"{where}.parameters.{SIZE}"), datatype, shape, where)
-    return base64_elements.read(Tensor(name, datatype, array, parameters), where if size is not None else f"{where}.data")
-
-
-def check_datatype(datatype: str, where: str) -> str:
-    """`datatype` itself; BadRequest when the protocol knows none of that name, or we do not take it."""
-    if datatype not in TYPES:
-        raise BadRequest(f"{where}: is {shown(datatype)}; it must be one of {', '.join(TYPES)}")
-    return datatype
+    return base64_elements.read(
+        Tensor(name, datatype, array, parameters), where if size is not None else f"{where}.data"
+    )
 
 
 def _from_json(data: list[Any], datatype: str, shape: tuple[int, ...], where: str, null: bool) -> Any:
@@ -278,19 +252,12 @@ def _to_json(array: np.ndarray[Any, Any]) -> list[Any]:
         flat = decoded(flat)
     elif flat.dtype.kind == "f" and not np.isfinite(flat).all():
         flat = objects([value if np.isfinite(value) else None for value in flat.tolist()], flat.shape)
-    return cast("list[Any]", flat.tolist())
+    return flat.tolist()
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as the protocol allows them: what is no string, number, true or false becomes JSON text."""
     return {key: plain(value) for key, value in parameters.items()}
-
-
-def plain(value: Any) -> bool | int | float | str:
-    """A parameter's value as the protocol allows it: lists and objects become JSON text."""
-    if isinstance(value, bool | int | float | str):
-        return value
-    return dump(value, nan=True).decode()
 
 
 def _joined(fields: dict[str, Any], parts: list[bytes]) -> Body:

@@ -8,6 +8,7 @@ from typing import Any
 from aiga.serving.messages import BadRequest
 from aiga.serving.protocols.body import LIMIT, Body, at, member, of_server, parse, shown, texts, written
 from aiga.serving.protocols.metadata import ModelMetadata, ServerMetadata, TensorSpec
+from aiga.serving.protocols.rules import check_datatype
 
 
 def write_server(metadata: ServerMetadata) -> Body:
@@ -86,4 +87,5 @@ def _spec(fields: Any, where: str) -> TensorSpec:
     shape = member(fields, "shape", list, where)
     if any(type(size) is not int or size < -1 for size in shape):
         raise BadRequest(f"{at(where, 'shape')}: must have whole numbers from -1")
-    return TensorSpec(member(fields, "name", str, where), member(fields, "datatype", str, where), tuple(shape))
+    datatype = check_datatype(member(fields, "datatype", str, where), f"{where}.datatype")
+    return TensorSpec(member(fields, "name", str, where), datatype, tuple(shape))

@@ -2,7 +2,8 @@
 
 The method is the request's parameter `aiga_method`, Seldon's `meta` its parameter `aiga_meta` as JSON text, so that
 REST and gRPC carry both. Where a method takes several messages, as `aggregate` and `send_feedback` do, the tensors
-and metas of all stand in one request, and each tensor's parameter `aiga_message` tells which it is of.
+and metas of all stand in one request; each tensor's parameter `aiga_message` tells which it is of, and the same number
+stands before its name, which is thus not used twice.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ METHODS: Final = (
     "route",
     "aggregate",
     "send_feedback",
-    "health_status",
 )
 MOST: Final = 1000
 """Messages of one call."""
@@ -36,7 +36,7 @@ def joined(method: str, messages: Sequence[Message]) -> Message:
         only = messages[0]
         return only.with_(parameters=_told(method, only.parameters, [only.meta]), meta={})
     tensors = tuple(
-        replace(tensor, parameters={**tensor.parameters, MESSAGE: index})
+        replace(tensor, name=f"{index}/{tensor.name}", parameters={**tensor.parameters, MESSAGE: index})
         for index, message in enumerate(messages)
         for tensor in message.tensors
     )
@@ -73,7 +73,7 @@ def parted(request: Message) -> tuple[str, list[Message]]:
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(metas):
             raise BadRequest(f"input {tensor.name}: parameters.{MESSAGE}: must be below {len(metas)}, got {index!r}")
         own = {key: value for key, value in tensor.parameters.items() if key != MESSAGE}
-        messages[index].append(replace(tensor, parameters=own))
+        messages[index].append(replace(tensor, name=tensor.name.removeprefix(f"{index}/"), parameters=own))
     return method, [
         request.with_(tensors=tuple(tensors), parameters=rest, meta=meta)
         for tensors, meta in zip(messages, metas, strict=True)

@@ -102,7 +102,8 @@ class CustomMetrics:
         for (kind, name, tags), (counts, total) in timers.items():
             metric, own = family(kind, name), {**dict(tags), **self._labels}
             for bound, count in zip(BUCKETS, counts, strict=True):
-                metric.add_sample(f"{name}_bucket", {**own, "le": floatToGoString(bound)}, count)
+                le = floatToGoString(bound)  # type: ignore[no-untyped-call]
+                metric.add_sample(f"{name}_bucket", {**own, "le": le}, count)
             metric.add_sample(f"{name}_count", own, counts[-1])
             metric.add_sample(f"{name}_sum", own, total)
         yield from families.values()

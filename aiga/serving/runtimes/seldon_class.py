@@ -35,7 +35,6 @@ TAG_OF = {
     "route": "router",
     "aggregate": "aggregate",
     "send_feedback": "feedback",
-    "health_status": "health",
 }
 """Method to what Seldon's metrics call it in their label `method`."""
 
@@ -164,10 +163,13 @@ class SeldonClass:
         data = np.array([]) if response.data is None else response.data
         return self._result("send_feedback", SeldonResponse(data, response.tags, response.metrics))
 
-    def health_status(self) -> Result:
+    def health_status(self) -> Any:
         """What the class says of its health; an exception means that it is ill."""
-        said = self._call("health_status", [], {})
-        return self._result("health_status", SeldonResponse.create("healthy" if said is ABSENT else said))
+        for method in ("health_status_raw", "health_status"):
+            said = self._call(method, [], {})
+            if said is not ABSENT:
+                return said
+        return "healthy"
 
     def raw(self, method: str, message: Any) -> Any:
         """What `<method>_raw` returns for Seldon's message as a dict; `ABSENT` where the class has none."""
@@ -245,7 +247,11 @@ class _Method:
         )
 
     def __call__(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-        given = keywords.items() if self.keywords is None else [each for each in keywords.items() if each[0] in self.keywords]
+        given = (
+            keywords.items()
+            if self.keywords is None
+            else [each for each in keywords.items() if each[0] in self.keywords]
+        )
         return self.call(*arguments[: self.positions], **dict(given))
 
 

@@ -148,7 +148,9 @@ def _places(values: Sequence[Any], where: str) -> tuple[Place, ...]:
             sizes = tuple(size if isinstance(size, int) and size > 0 else -1 for size in value.shape)
             places.append(Place(value.name, _TYPES[value.type], sizes))
         else:
-            mistakes.append(f"{where} {value.name}: is a {value.type}: must be one of {', '.join(TYPES)} (export it so)")
+            mistakes.append(
+                f"{where} {value.name}: is a {value.type}: must be one of {', '.join(TYPES)} (export it so)"
+            )
     if mistakes:
         raise UserError("\n".join(mistakes))
     return tuple(places)

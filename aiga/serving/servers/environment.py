@@ -23,6 +23,7 @@ from aiga.errors import TransientError, UserError
 from aiga.spec.serve import Server
 
 _HERE = Path(__file__).resolve().parent.parent
+REQUIREMENTS, CONSTRAINTS = "requirements.txt", "constraints.txt"
 _READY = ".ready"
 _RANGE = ((3, 11), (3, 12))
 """Versions of Python that MLServer works with."""
@@ -67,11 +68,11 @@ def lines(needs: Needs) -> tuple[list[str], list[str]]:
     theirs = [line for line in theirs if _name(line) not in (*_KEPT, *_REPLACED)]
     pinned = [f"{name}=={version}" for name, version in sorted(needs.packages.items())]
     own = {_name(line) for line in (*theirs, *pinned)} - {""}
-    files = ("requirements.txt", *(_FILES[server] for server in sorted(needs.servers) if server in _FILES))
+    files = (REQUIREMENTS, *(_FILES[server] for server in sorted(needs.servers) if server in _FILES))
     ours = [line for file in files for line in _read(_HERE / file) if _name(line) not in own]
     named = {_name(line) for line in pinned}
     asked = [*ours, *pinned, *(line for line in theirs if _name(line) not in named)]
-    bounds = [] if needs.files else [line for line in _read(_HERE / "constraints.txt") if _name(line) not in own]
+    bounds = [] if needs.files else [line for line in _read(_HERE / CONSTRAINTS) if _name(line) not in own]
     return asked, bounds
 
 
@@ -125,10 +126,10 @@ def _install(needs: Needs, folder: Path) -> None:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run(create, needs)
     asked, bounds = lines(needs)
-    files = {"requirements.txt": asked, "constraints.txt": bounds}
+    files = {REQUIREMENTS: asked, CONSTRAINTS: bounds}
     for name, content in files.items():
         (folder / name).write_text("\n".join(content) + "\n")
-    _run([*install, "-r", str(folder / "requirements.txt"), "-c", str(folder / "constraints.txt")], needs)
+    _run([*install, "-r", str(folder / REQUIREMENTS), "-c", str(folder / CONSTRAINTS)], needs)
 
 
 def _uv() -> str | None:

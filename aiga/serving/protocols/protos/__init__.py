@@ -1,1 +1,1 @@
-"""Messages of the three protocols on gRPC: our own .proto files, wire-compatible, and the Python that `generate.py` made."""
+"""Messages of the three protocols on gRPC: our own .proto files, wire-compatible, and the Python made of them."""

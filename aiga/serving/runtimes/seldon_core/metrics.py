@@ -23,7 +23,7 @@ def create_timer(key: str, value: float) -> dict[str, Any]:
 
 
 def _metric(kind: str, key: str, value: float) -> dict[str, Any]:
-    value + 1  # noqa: B018 - raises TypeError for what is no number, as Seldon's do
+    _ = value + 1  # raises TypeError for what is no number, as Seldon's do
     return {"key": key, "type": kind, "value": value}
 
 

@@ -1,0 +1,81 @@
+"""`aiga serve`, `aiga predict`: a project's model as the cluster will serve it, and the shortest client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aiga.cli.shared import At, Folder, StoreOption, at, console, say, told
+
+Port = Annotated[int, typer.Option("--port", help="Port of the gateway for HTTP.")]
+GrpcPort = Annotated[int, typer.Option("--grpc-port", help="Port of the gateway for gRPC; 0 for none.")]
+
+
+@told
+def serve(
+    folder: Folder = Path("."),
+    store: StoreOption = None,
+    port: Port = 8080,
+    grpc_port: GrpcPort = 8081,
+    canary: Annotated[str | None, typer.Option("--canary", help="A second version: 2, 2=25 or staging.")] = None,
+    shadow: Annotated[str | None, typer.Option("--shadow", help="A version that sees a copy of the traffic.")] = None,
+    events: Annotated[list[str] | None, typer.Option("--events", help="Address that gets CloudEvents.")] = None,
+) -> None:
+    """Serve a project's model on this machine until Ctrl-C."""
+    from aiga.serving.deploy.plan import Beside
+    from aiga.serving.deploy.supervisor import Options
+
+    options = Options(
+        port,
+        grpc_port or None,
+        Beside.parse(canary) if canary else None,
+        Beside.parse(shadow) if shadow else None,
+        tuple(events or ()),
+    )
+    asyncio.run(_serve(at(folder, store), options))
+
+
+async def _serve(here: At, options: object) -> None:
+    from aiga.serving.deploy.supervisor import Options, Serving, described
+
+    assert isinstance(options, Options)
+    async with Serving(here.loaded.project, here.folder, here.place, options, say) as serving:
+        for version in serving.versions:
+            share = f"{version.weight:g} %" if version.name != "shadow" else "a copy"
+            say(f"{version.name}: {version.at}, {share} of the traffic")
+        for what, address in described(serving).items():
+            say(f"{what}: {address}")
+        if options.grpc_port:
+            say(f"grpc: 127.0.0.1:{options.grpc_port}")
+        say("Ctrl-C ends it")
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        ended = asyncio.create_task(serving.wait())
+        await asyncio.wait([ended, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
+        ended.cancel()
+        say("stopping: what is under way is answered first")
+
+
+@told
+def predict(
+    deployment: Annotated[str, typer.Argument(help="The deployment: the project's name.")],
+    file: Annotated[Path, typer.Option("--file", help="x.json, x.csv, x.png or x.jpg.")],
+    address: Annotated[str, typer.Option("--address", help="Of the gateway.")] = "http://127.0.0.1:8080",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Ask a deployment for predictions of what a file holds."""
+    from aiga.serving.client.predict import predict as ask
+
+    answer = ask(address, deployment, file)
+    if as_json:
+        typer.echo(json.dumps(answer.json()))
+    else:
+        console.print(answer.table())

@@ -1,0 +1,100 @@
+"""What the gateway reaches a predictor's servers by: one model, or an inference graph over several."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiga.serving.gateway.call import Answer, Call
+from aiga.serving.graph.graph import Graph
+from aiga.serving.graph.passage import Method
+from aiga.serving.messages import Message, ServingError
+from aiga.serving.protocols.body import Body
+from aiga.serving.protocols.metadata import ModelMetadata
+from aiga.serving.servers.client import Client
+from aiga.spec.serve import Unit
+
+MAKE = f"{__name__}:predictor"
+
+
+def predictor(name: str, settings: Mapping[str, Any]) -> Model | Units:
+    """The predictor of these settings.
+
+    Args:
+        settings: `servers`, node to the URL of the server that holds it; `graph`, the unit, or `model`, the only node.
+    """
+    servers = dict(settings["servers"])
+    if settings.get("graph"):
+        return Units(name, Unit.model_validate(settings["graph"]), servers)
+    return Model(name, Client(servers[settings["model"]], settings["model"]))
+
+
+class Model:
+    """A predictor that is one model."""
+
+    def __init__(self, name: str, client: Client) -> None:
+        self.name, self._client = name, client
+
+    async def infer(self, message: Message, context: Call) -> Message:
+        """The model's answer; what clients call the deployment is not what its server calls the model."""
+        own = message.with_(model=self._client.model, version="")
+        async with _until(context.deadline):
+            return await self._client.infer(own, headers=context.headers())
+
+    async def forward(self, body: bytes, headers: Mapping[str, str], context: Call) -> Answer:
+        """The same, of a v2 request that nobody reads on the way."""
+        kept = {name: value for name, value in headers.items() if name in FORWARDED}
+        async with _until(context.deadline):
+            reply = await self._client.forward(Body(body, kept), headers=context.headers())
+        return Answer(reply.body, reply.status, reply.headers)
+
+    async def ready(self) -> bool:
+        return await self._client.ready()
+
+    async def metadata(self) -> ModelMetadata:
+        """What the model takes and gives."""
+        return await self._client.metadata()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+FORWARDED = ("content-type", "inference-header-content-length", "content-encoding")
+"""Headers of a v2 request that say how its body is to be read."""
+
+
+class Units:
+    """A predictor that is an inference graph."""
+
+    def __init__(self, name: str, root: Unit, servers: Mapping[str, str]) -> None:
+        self.name = name
+        self._clients = {node: Client(url, node) for node, url in servers.items()}
+        self._graph = Graph.of(root, self._call, name)
+
+    async def infer(self, message: Message, context: Call) -> Message:
+        return await self._graph.infer(message.with_(model="", version=""), context)
+
+    async def feedback(
+        self, request: Message, response: Message, reward: float, context: Call, truth: Message | None = None
+    ) -> Message:
+        return await self._graph.feedback(request, response, reward, context, truth)
+
+    async def ready(self) -> bool:
+        return await self._graph.ready()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    async def _call(self, node: str, method: Method, messages: list[Message], context: Any) -> Message:
+        client = self._clients[node]
+        if method == "ready":
+            if not await client.ready():
+                raise ServingError(503, "its server is not ready")
+            return Message(())
+        headers = context.headers() if context is not None else None
+        return await client.call(method, [m.with_(model=node) for m in messages], headers=headers)
+
+
+def _until(deadline: float) -> asyncio.Timeout:
+    return asyncio.timeout_at(deadline)

@@ -1,0 +1,269 @@
+"""Everything that serves a project on this machine: model servers, the gateway before them, and their life."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from aiga.errors import TransientError, UserError
+from aiga.names import PROJECT_PREFIX
+from aiga.registry import Resolved, resolve_model
+from aiga.runner.place import Place
+from aiga.serving.deploy import backend, plan
+from aiga.serving.deploy.plan import Version
+from aiga.serving.gateway.deployment import Deployment, Log, PredictorSettings, Sink
+from aiga.serving.graph.layout import servers as holders
+from aiga.serving.servers import environment
+from aiga.serving.servers.layout import Served, arrange, fetch
+from aiga.serving.servers.process import Server
+from aiga.spec.base import plain, seconds
+from aiga.spec.project import Project
+from aiga.spec.serve import Serve, Unit
+
+HTTP, GRPC = 8080, 8081
+PATIENCE = 30.0
+"""Seconds until the gateway must be ready."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asks of `aiga serve`."""
+
+    http_port: int = HTTP
+    grpc_port: int | None = GRPC
+    canary: plan.Beside | None = None
+    shadow: plan.Beside | None = None
+    events: tuple[str, ...] = ()
+    """Addresses that get requests and responses as CloudEvents."""
+
+
+@dataclass
+class Serving:
+    """A project that is being served; an async context."""
+
+    project: Project
+    folder: Path
+    place: Place
+    options: Options
+    say: Callable[[str], None]
+    versions: list[Version] = field(default_factory=list)
+    _servers: dict[str, list[Server]] = field(default_factory=dict)
+    _settings: dict[str, PredictorSettings] = field(default_factory=dict)
+    _gateway: asyncio.subprocess.Process | None = None
+
+    @property
+    def home(self) -> Path:
+        """Where its generated files are."""
+        return self.place.home / "serve" / self.project.name
+
+    @property
+    def config(self) -> Path:
+        return self.home / "gateway.json"
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.options.http_port}"
+
+    @property
+    def path(self) -> str:
+        """Of the deployment: what stands before each protocol's own paths."""
+        return f"/seldon/{self.namespace}/{self.project.name}"
+
+    @property
+    def namespace(self) -> str:
+        """As on a cluster."""
+        return PROJECT_PREFIX + self.project.name
+
+    async def __aenter__(self) -> Serving:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    async def canary(self, share: float) -> None:
+        """Gives the canary another share of the traffic; no request is lost."""
+        self.versions = plan.shares(self.versions, share)
+        self._write()
+
+    async def wait(self) -> None:
+        """Until the gateway ends by itself, which is a failure.
+
+        Raises:
+            TransientError: it ended.
+        """
+        assert self._gateway is not None
+        code = await self._gateway.wait()
+        raise TransientError(f"the gateway ended with code {code}: {self._gateway_log().name}: {self._last_line()}")
+
+    async def _start(self) -> None:
+        serve = _block(self.project)
+        self.versions = plan.versions(self.project.name, serve, self.options.canary, self.options.shadow)
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+        for version in self.versions:
+            self._settings[version.name] = await self._bring_up(serve, version)
+        self._write()
+        await self._start_gateway()
+
+    async def _bring_up(self, serve: Serve, version: Version) -> PredictorSettings:
+        """Starts the servers of one version, its models verified before anything loads them."""
+        folder = self.home / version.name
+        served, described = self._served(serve, version, folder)
+        started: dict[str, str] = {}
+        for number, group in enumerate(served):
+            laid = arrange(group, folder / f"server-{number}", self.folder, allow_pickle=serve.allow_pickle)
+            python = await asyncio.to_thread(environment.ensure, laid.needs, self.say)
+            server = Server(f"{version.name}-{number}" if len(served) > 1 else version.name, laid, python, self.say)
+            self._servers.setdefault(version.name, []).append(server)
+            await server.start()
+            started |= dict.fromkeys(laid.models, server.url)
+        root = serve.graph.name if serve.graph else self.project.name
+        self.say(f"predictor {version.name}: {described.get('model', serve.run or root)}: ready")
+        return PredictorSettings(
+            name=version.name,
+            make=backend.MAKE,
+            settings={
+                "servers": started,
+                "model": self.project.name,
+                "graph": plain(serve.graph) if serve.graph else None,
+            },
+            model=root,
+            version=described.get("version", ""),
+            image=f"aiga/{serve.server}",
+            lineage=described,
+        )
+
+    def _served(self, serve: Serve, version: Version, folder: Path) -> tuple[list[list[Served]], dict[str, str]]:
+        """What each server of a version holds, and where its model comes from."""
+        if serve.graph is not None:
+            groups = holders(serve.graph, serve.server)
+            return [[self._unit(serve, unit, version, folder) for unit in group] for _, group in groups], {}
+        if serve.run is not None and not serve.model and self.project.train is None:
+            return [[Served(self.project.name, "custom", run=serve.run)]], {}
+        found = self._resolved(version.at)
+        server = "custom" if serve.run is not None else serve.server
+        model = fetch(self.project.name, server, found, folder / "model", run=serve.run)
+        described = {
+            "model": f"{found.project}@{found.version}",
+            "version": str(found.version),
+            "run": found.evidence.run,
+            "commit": str(found.evidence.commit.get("commit") or ""),
+            "digest": found.evidence.digest,
+        }
+        return [[model]], {name: value for name, value in described.items() if value}
+
+    def _unit(self, serve: Serve, unit: Unit, version: Version, folder: Path) -> Served:
+        if unit.model is None and unit.run is not None:
+            return Served(unit.name, "custom", run=unit.run, parameters=unit.parameters)
+        found = self._resolved(unit.model or version.at)
+        server = "custom" if unit.run is not None else unit.server or serve.server
+        return fetch(unit.name, server, found, folder / "models" / unit.name, run=unit.run, parameters=unit.parameters)
+
+    def _resolved(self, address: str) -> Resolved:
+        return resolve_model(address, self.place.store, self.project.name)
+
+    def _write(self) -> None:
+        """Writes the gateway's configuration in one piece: it reads it again whenever it changes."""
+        serve = _block(self.project)
+        weights: dict[str, float] = {version.name: version.weight for version in self.versions}
+        predictors = tuple(
+            settings.model_copy(update={"weight": weights[name], "shadow": name == plan.SHADOW})
+            for name, settings in self._settings.items()
+        )
+        deployment = Deployment(
+            name=self.project.name,
+            namespace=self.namespace,
+            protocol=serve.protocol,
+            http_port=self.options.http_port,
+            grpc_port=self.options.grpc_port,
+            predictors=predictors,
+            timeout=seconds(serve.timeout),
+            retries=serve.retries,
+            sticky_header=plan.sticky(serve),
+            log=Log.model_validate(plain(serve.log)),
+            sinks=tuple(Sink(url=url) for url in self.options.events),  # type: ignore[arg-type]  # pydantic reads it
+        )
+        draft = self.config.with_suffix(".new")
+        draft.write_text(json.dumps(plain(deployment), indent=2) + "\n")
+        draft.replace(self.config)
+
+    async def _start_gateway(self) -> None:
+        with self._gateway_log().open("ab") as log:
+            self._gateway = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "aiga.serving.gateway", str(self.config)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+        ended = asyncio.create_task(self._gateway.wait())
+        try:
+            async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
+                while not await _ready(session, self.address):
+                    await asyncio.wait([ended], timeout=0.1)
+                    if ended.done():
+                        raise UserError(f"gateway: {self._last_line()}")
+        except TimeoutError:
+            raise TransientError(f"gateway: is not ready after {PATIENCE:g} s: {self._last_line()}") from None
+        finally:
+            ended.cancel()
+
+    async def _stop(self) -> None:
+        """The gateway first, for it delivers what is under way; then the servers."""
+        if self._gateway is not None and self._gateway.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._gateway.send_signal(signal.SIGTERM)
+            await self._gateway.wait()
+        servers = [server for group in self._servers.values() for server in group]
+        await asyncio.gather(*(server.stop() for server in servers), return_exceptions=True)
+
+    def _gateway_log(self) -> Path:
+        return self.home / "gateway.log"
+
+    def _last_line(self) -> str:
+        lines: Sequence[str] = self._gateway_log().read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+def _block(project: Project) -> Serve:
+    if project.serve is None:
+        raise UserError(
+            f"{project.name}: serve: there is no such block in project.yaml (add `serve: {{server: onnx}}`)"
+        )
+    return project.serve
+
+
+async def _ready(session: aiohttp.ClientSession, address: str) -> bool:
+    try:
+        async with session.get(f"{address}/ready") as answer:
+            return answer.status == 200
+    except (aiohttp.ClientError, OSError):
+        return False
+
+
+def described(serving: Serving) -> dict[str, Any]:
+    """The addresses of what is served, by protocol."""
+    base = f"{serving.address}{serving.path}"
+    name = serving.project.name
+    return {
+        "v2": f"{base}/v2/models/{name}/infer",
+        "tensorflow": f"{base}/v1/models/{name}:predict",
+        "seldon": f"{base}/api/v1.0/predictions",
+        "metrics": f"{serving.address}/metrics",
+        "page": f"{serving.address}/",
+    }

@@ -1,0 +1,90 @@
+"""The request log: of each prediction one event of its request and one of its response, to all addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from functools import partial
+
+import aiohttp
+
+from aiga.serving.gateway.backend import Backend
+from aiga.serving.gateway.call import Call
+from aiga.serving.gateway.deployment import Deployment, Sink
+from aiga.serving.gateway.events import Event, new_id, sampled, skipped, without
+from aiga.serving.gateway.exchange import Content
+from aiga.serving.gateway.metrics import Metrics
+from aiga.serving.gateway.sender import Sender
+
+
+class Log:
+    """Where predictions are told of."""
+
+    def __init__(self, session: aiohttp.ClientSession, metrics: Metrics, source: str) -> None:
+        self.senders: dict[Sink, Sender] = {}
+        self._session, self._metrics, self._source = session, metrics, source
+        self._deployment: Deployment | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def configure(self, deployment: Deployment) -> None:
+        """Takes what the configuration says; addresses that it no longer has get what waits for them, and no more."""
+        before, self._deployment = self._deployment, deployment
+        again = before is not None and before.log != deployment.log
+        for sink in list(self.senders):
+            if again or sink not in deployment.sinks:
+                task = asyncio.create_task(self.senders.pop(sink).stop(deployment.drain))
+                self._leaving.add(task)
+                task.add_done_callback(self._leaving.discard)
+        for sink in deployment.sinks:
+            if sink not in self.senders:
+                self._add(sink, deployment)
+
+    def wants(self, call: Call, headers: Mapping[str, str]) -> bool:
+        """Whether a request is logged."""
+        deployment = self._deployment
+        if not self.senders or deployment is None or skipped(headers):
+            return False
+        return sampled(call.request_id, deployment.log.sample)
+
+    def tell(self, kind: str, call: Call, backend: Backend, body: Content, size: int) -> None:
+        """Sends an event of now: a request's, a response's or a feedback's."""
+        event = Event(
+            type=kind,
+            source=self._source,
+            time=time.time(),
+            body=body,
+            size=size,
+            request=call.request_id,
+            model=backend.settings.node,
+            deployment=call.deployment,
+            namespace=call.namespace,
+            endpoint=backend.name,
+            protocol=call.protocol,
+            trace=call.trace,
+            id=new_id(),
+        )
+        for sink, sender in self.senders.items():
+            if not sink.types or kind in sink.types:
+                sender.offer(event)
+
+    async def stop(self, limit: float) -> None:
+        """Delivers what waits, within a limit in seconds."""
+        await asyncio.gather(*(sender.stop(limit) for sender in self.senders.values()), *self._leaving)
+
+    def _add(self, sink: Sink, deployment: Deployment) -> None:
+        url, metrics = str(sink.url), self._metrics
+        prepare = partial(without, fields=frozenset(deployment.log.redact))
+        delivered = metrics.events.labels(deployment.name, url).inc
+        sender = Sender(
+            sink,
+            self._session,
+            prepare,
+            delivered=delivered,
+            dropped=lambda reason: metrics.dropped.labels(deployment.name, url, reason).inc(),
+        )
+        metrics.gauge("events_waiting", "Events in memory.", lambda: float(sender.waiting), sink=url)
+        metrics.gauge("events_waiting_bytes", "Bytes of events in memory.", lambda: float(sender.bytes), sink=url)
+        metrics.gauge("events_spooled_bytes", "Bytes of events on disk.", lambda: float(sender.spooled_bytes), sink=url)
+        sender.start()
+        self.senders[sink] = sender

@@ -1,0 +1,116 @@
+"""The quick way in: inference over REST straight from the body to our own models, everything else to MLServer.
+
+MLServer reads a request's numbers one by one; here they go into an array at once, or come as bytes by the binary
+extension, which MLServer does not have. Its counters and durations of inference are kept up the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from mlserver.errors import MLServerError
+
+from aiga.serving.messages import ServingError
+from aiga.serving.protocols import paths, v2
+from aiga.serving.protocols.body import LIMIT, Body, error, written
+from aiga.serving.runtimes import calls
+from aiga.serving.runtimes.answering import Answering
+
+METRICS_HEADER = "x-aiga-metrics"
+"""Of a response: the metrics of a wrapped class as JSON, for those who pass the body on unread."""
+BINARY = "binary_tensor_data"
+"""Name of the binary extension in the server's metadata."""
+_log = logging.getLogger("mlserver.rest")
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Plane(Protocol):
+    """What is used of MLServer's data plane."""
+
+    def _infer_contextmanager(self, name: str, version: str | None) -> AbstractAsyncContextManager[Any]: ...
+
+
+class Front:
+    """An ASGI application before MLServer's."""
+
+    def __init__(self, app: App, plane: Any) -> None:
+        self._app, self._plane = app, plane
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        target = paths.parse(scope["path"]) if scope["type"] == "http" else None
+        if target is None or target.protocol != "v2" or scope["method"] != target.method:
+            await self._app(scope, receive, send)
+            return
+        model = await self._model(target)
+        if not isinstance(model, Answering) or target.verb not in ("infer", "ready"):
+            await self._app(scope, receive, send)
+        elif target.verb == "ready":
+            ready = await model.healthy()
+            await _send(send, 200 if ready else 503, written({"name": model.name, "ready": ready}))
+        else:
+            status, body = await self._infer(target, scope, receive)
+            await _send(send, status, body)
+
+    async def _model(self, target: paths.Target) -> Any:
+        if not target.model:
+            return None
+        try:
+            return await self._plane._model_registry.get_model(target.model, target.version or None)
+        except MLServerError:
+            return None  # MLServer says so itself
+
+    async def _infer(self, target: paths.Target, scope: Scope, receive: Receive) -> tuple[int, Body]:
+        try:
+            headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+            content = await _content(receive, headers)
+            async with self._plane._infer_contextmanager(target.model, target.version or None) as model:
+                return 200, await self._answer(model, content, headers)
+        except ServingError as wrong:
+            return wrong.status, error(wrong.reason)
+        except MLServerError as wrong:
+            return wrong.status_code, error(str(wrong))
+        except Exception as wrong:
+            _log.exception("inference failed")
+            return 500, error(f"{type(wrong).__name__}: {wrong}")
+
+    async def _answer(self, model: Answering, content: bytes, headers: Mapping[str, str]) -> Body:
+        request, form = v2.read_request(content, headers)
+        answer = await model.answer(request)
+        metrics = answer.meta.get("metrics")
+        said = answer.with_(
+            id=request.id or secrets.token_hex(16), model=model.name, version=model.version or "", requested=()
+        )
+        body = v2.write_response(calls.answered(said), form)
+        return Body(body.content, {**body.headers, METRICS_HEADER: json.dumps(metrics)}) if metrics else body
+
+
+async def _content(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """The body. Raises ServingError where it is too long, compressed, or does not come to its end."""
+    if headers.get("content-encoding", "identity") != "identity":
+        raise ServingError(415, f"header Content-Encoding: is {headers['content-encoding']}; it must be left out")
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise ServingError(400, "the body did not come to its end")
+        parts.append(event.get("body", b""))
+        size, more = size + len(parts[-1]), event.get("more_body", False)
+        if size > LIMIT:
+            raise ServingError(413, f"the body has more than {LIMIT} bytes, which are the most that are read")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _send(send: Send, status: int, body: Body) -> None:
+    headers = [(key.lower().encode(), value.encode("latin-1")) for key, value in body.headers.items()]
+    headers.append((b"content-length", str(len(body.content)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.content})

@@ -1,0 +1,142 @@
+"""The client of one model server: messages over REST, on connections that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from aiga.errors import TransientError
+from aiga.serving.messages import Message, ServingError
+from aiga.serving.protocols import paths, v2, v2_bodies
+from aiga.serving.protocols.body import Body
+from aiga.serving.protocols.metadata import ModelMetadata
+from aiga.serving.runtimes import calls
+
+BINARY = "binary_tensor_data"
+"""Extension of servers to which tensors go as bytes; others get JSON."""
+METRICS_HEADER = "x-aiga-metrics"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server said, not taken apart."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Lower-case names."""
+
+
+class Client:
+    """Talks to the server at `url`; its connections are opened when first used, and by that event loop."""
+
+    def __init__(self, url: str, model: str, *, timeout: float = 60.0, connections: int = 100) -> None:
+        """`model` is the one that is meant where a message names none; `timeout` is in seconds."""
+        self.url, self.model = url.rstrip("/"), model
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._binary: bool | None = None
+
+    async def infer(self, message: Message, *, headers: Mapping[str, str] | None = None) -> Message:
+        """The model's answer.
+
+        Raises:
+            ServingError: the server refuses the request or fails; 504 where it does not answer in time.
+            TransientError: it cannot be reached, or broke off.
+        """
+        return await self.call("predict", [message], headers=headers)
+
+    async def call(
+        self, method: str, messages: Sequence[Message], *, headers: Mapping[str, str] | None = None
+    ) -> Message:
+        """What a method of a wrapped class answers: one of `aiga.serving.runtimes.calls.METHODS`.
+
+        Raises:
+            ServingError: as `infer`.
+            TransientError: as `infer`.
+        """
+        request = calls.joined(method, messages)
+        body = v2.write_request(request, binary=await self._takes_binary())
+        reply = await self.forward(body, model=request.model, version=request.version, headers=headers)
+        return calls.read(v2.read_response(reply.body, reply.headers))
+
+    async def forward(
+        self, body: Body, *, model: str = "", version: str = "", headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """The answer to a request of the v2 protocol, passed on as it is.
+
+        Raises:
+            ServingError: as `infer`.
+            TransientError: as `infer`.
+        """
+        path = paths.build(paths.Target("v2", "infer", model=model or self.model, version=version))
+        return await self._ask("POST", path, body.content, {**body.headers, **(headers or {})})
+
+    async def ready(self, model: str = "") -> bool:
+        """Whether the model takes requests; False where the server cannot be reached."""
+        path = paths.build(paths.Target("v2", "ready", model=model or self.model))
+        try:
+            return (await self._ask("GET", path)).status == 200
+        except (ServingError, TransientError):
+            return False
+
+    async def metadata(self, model: str = "") -> ModelMetadata:
+        """What the model takes and gives.
+
+        Raises:
+            ServingError: as `infer`.
+            TransientError: as `infer`.
+        """
+        path = paths.build(paths.Target("v2", "metadata", model=model or self.model))
+        return v2_bodies.read_model((await self._ask("GET", path)).body)
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _takes_binary(self) -> bool:
+        if self._binary is None:
+            said = v2_bodies.read_server((await self._ask("GET", "/v2")).body)
+            self._binary = BINARY in said.extensions
+        return self._binary
+
+    async def _ask(
+        self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        try:
+            async with self._opened().request(method, self.url + path, data=content, headers=headers) as answer:
+                body = await answer.read()
+        except TimeoutError:
+            raise ServingError(504, f"the model server did not answer in {self._timeout.total:g} s") from None
+        except aiohttp.ClientError as error:
+            raise TransientError(f"the model server at {self.url} cannot be reached: {_reason(error)}") from error
+        if answer.status >= 400:
+            raise ServingError(answer.status, v2.error_reason(body))
+        return Reply(answer.status, body, {key.lower(): value for key, value in answer.headers.items()})
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, auto_decompress=False, trust_env=False
+            )
+        return self._session
+
+
+def _reason(error: Any) -> str:
+    return str(error) or type(error).__name__
