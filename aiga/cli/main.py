@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from aiga.cli import models, new, run, runs, search, secrets, serve
+from aiga.cli import demo, models, new, run, runs, search, secrets, serve
 
 app = typer.Typer(
     name="aiga", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Machine-learning projects from one YAML file.",
 )  # fmt: skip
 app.command("init")(new.init)
-app.command("demo")(new.demo)
+app.command("demo")(demo.demo)
 app.command("run")(run.run_)
 app.command("validate")(run.validate)
 app.command("explain")(run.explain)

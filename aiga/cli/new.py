@@ -1,21 +1,16 @@
-"""`aiga init`, `aiga demo`: a project to begin with, and one to look at."""
+"""`aiga init`: a project to begin with."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aiga.cli.run import finished
-from aiga.cli.runs import report_of
-from aiga.cli.shared import At, at, console, say, told
+from aiga.cli.shared import say, told
 from aiga.errors import UserError
-from aiga.runner import place, run
-from aiga.runner.screen import Screen
 
 
 @told
@@ -33,16 +28,3 @@ def init(folder: Annotated[Path, typer.Argument(help="The project's folder; its 
     for file in files:
         (folder / file.name).write_text(file.read_text().replace("NAME", name, 1))
     say(f"{folder}: made. Next: aiga run {folder}")
-
-
-@told
-def demo(folder: Annotated[Path, typer.Argument(help="The project.")] = Path("projects/digits")) -> int:
-    """Run a project from nothing, and write a page to look at; the project's own store is left alone."""
-    own = at(folder)
-    home = own.place.home / "demo"
-    shutil.rmtree(home, ignore_errors=True)
-    here = At(own.loaded, own.folder, place.beside(home, own.loaded.project.name))
-    ended = run.run(run.Request(here.folder), here.loaded.project, here.place, Screen(console))
-    code = finished(ended)
-    say(f"report: {report_of(here, ended)}")
-    return code

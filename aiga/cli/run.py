@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -34,15 +34,17 @@ def run_(
     store: StoreOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing.")] = False,
     new: Annotated[bool, typer.Option("--new", help="Do not take up a killed run.")] = False,
+    stage: Annotated[
+        Literal["production", "staging"], typer.Option("--to", help="Stage that a model which passes is put on.")
+    ] = "production",
     watch: Annotated[bool, typer.Option("--watch", help="Run again by schedule, and when sources change.")] = False,
 ) -> int:
     """Run a project on this machine: data, training, gates, promotion."""
     here = at(folder, store)
     for line in inactive(here.loaded.project):
         say(f"note: {line}")
-    request = run.Request(
-        here.folder, tuple(parameters or ()), fresh, new, _ask if sys.stdin.isatty() else lambda: None
-    )
+    ask = _ask if sys.stdin.isatty() else lambda: None
+    request = run.Request(here.folder, tuple(parameters or ()), fresh, new, ask, stage=stage)
     if watch:
         _watch(here, request)
         return 0

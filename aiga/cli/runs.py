@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,13 +99,13 @@ def report(
     say(f"report: {report_of(here, run, out)}")
 
 
-def report_of(here: At, run: RunRecord, out: Path | None = None) -> Path:
-    """Writes the report of a run; where it is."""
+def report_of(here: At, run: RunRecord, out: Path | None = None, figures: Mapping[str, str] | None = None) -> Path:
+    """Writes the report of a run, with what was seen while serving; where it is."""
     from aiga.report import page
 
     link = lineage_of(here, registered(here, str(run.model))) if run.model is not None else None
     path = out or here.place.home / "reports" / f"{here.loaded.project.name}-{run.tag}.html"
-    page.write(path, here.loaded.project, run, here.place, link)
+    page.write(path, here.loaded.project, run, here.place, lineage=link, serving=figures or {})
     return path
 
 

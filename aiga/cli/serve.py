@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from aiga.cli.shared import At, Folder, StoreOption, at, console, say, told
+from aiga.names import PROJECT_PREFIX
 
 Port = Annotated[int, typer.Option("--port", help="Port of the gateway for HTTP.")]
 GrpcPort = Annotated[int, typer.Option("--grpc-port", help="Port of the gateway for gRPC; 0 for none.")]
@@ -68,13 +69,14 @@ async def _serve(here: At, options: object) -> None:
 def predict(
     deployment: Annotated[str, typer.Argument(help="The deployment: the project's name.")],
     file: Annotated[Path, typer.Option("--file", help="x.json, x.csv, x.png or x.jpg.")],
+    namespace: Annotated[str | None, typer.Option("--namespace", help="project-<name> when left out.")] = None,
     address: Annotated[str, typer.Option("--address", help="Of the gateway.")] = "http://127.0.0.1:8080",
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Ask a deployment for predictions of what a file holds."""
     from aiga.serving.client.predict import predict as ask
 
-    answer = ask(address, deployment, file)
+    answer = ask(address, deployment, file, namespace=namespace or PROJECT_PREFIX + deployment)
     if as_json:
         typer.echo(json.dumps(answer.json()))
     else:

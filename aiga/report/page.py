@@ -27,8 +27,15 @@ CLASSES = 50
 """More different predictions than these are numbers, and get no confusion matrix."""
 
 
-def write(path: Path, project: Project, run: RunRecord, place: Place, lineage: Link | None) -> None:
-    """Writes the report of a run as one file that needs no other."""
+def write(
+    path: Path, project: Project, run: RunRecord, place: Place, *, lineage: Link | None, serving: Mapping[str, str]
+) -> None:
+    """Writes the report of a run as one file that needs no other.
+
+    Args:
+        lineage: of the model, where the run made one.
+        serving: title to figure of what was seen while it was served.
+    """
     trained, judged = _stored(place, run, "train"), _stored(place, run, "evaluate")
     page = Environment(
         loader=PackageLoader("aiga.report", "."), autoescape=select_autoescape(default=True), trim_blocks=True
@@ -41,6 +48,7 @@ def write(path: Path, project: Project, run: RunRecord, place: Place, lineage: L
         metric=project.train.search.objective.metric if project.train and project.train.search else "",
         figures=[Markup(figure) for figure in _figures(project, place, trained, judged, trials)],
         trained=trained,
+        serving={title: Markup(figure) for title, figure in serving.items()},
         lineage=lineage,
     )
     path.parent.mkdir(parents=True, exist_ok=True)

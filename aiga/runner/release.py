@@ -11,7 +11,7 @@ import pandas as pd
 from aiga.errors import UserError
 from aiga.evaluate import baseline, table
 from aiga.names import MODEL_OUTPUT
-from aiga.registry import Evidence, Registered, Registry, SigningKey
+from aiga.registry import Evidence, Registered, Registry, SigningKey, Stage
 from aiga.runner import people
 from aiga.runner.artefact import Done
 from aiga.runner.evaluation import Judgement
@@ -34,13 +34,14 @@ def release(
     setting: Setting,
     registered: Registered,
     *,
+    stage: Stage,
     approve: Approve | None,
     ask: Callable[[], str | None],
     waiting: Callable[[], None],
 ) -> Released:
-    """Brings a version to production, over staging where a person must approve.
+    """Brings a version to a stage; to production over staging, where a person must approve.
 
-    One that was taken out of production by hand stays out: only a person puts it back.
+    One that was taken out of it by hand stays out: only a person puts it back.
 
     Args:
         ask: asks the person at the terminal.
@@ -48,15 +49,15 @@ def release(
     """
     registry = Registry(setting.place.store, setting.project.name)
     name = f"{setting.project.name}@{registered.version}"
-    if registry.stage("production") == registered.version:
-        setting.screen.say(f"model {name} is in production")
+    if registry.stage(stage) == registered.version:
+        setting.screen.say(f"model {name} is in {stage}")
         return Released(registered)
-    if any(c.stage == "production" and c.version == registered.version for c in registry.history()):
+    if any(c.stage == stage and c.version == registered.version for c in registry.history()):
         again = f"aiga promote {registered.version}"
-        setting.screen.say(f"model {name} was taken out of production, and stays out ({again} puts it back)")
+        setting.screen.say(f"model {name} was taken out of {stage}, and stays out ({again} puts it back)")
         return Released(registered)
     by, why = RUNNER, f"run {setting.tag}"
-    if approve is not None:
+    if approve is not None and stage == "production":
         registry.promote(registered.version, "staging", by=RUNNER, why="it passed its gates")
         waiting()
         setting.screen.say(f"waiting: aiga approve {setting.tag} (or --reject), for {approve.timeout}")
@@ -64,8 +65,8 @@ def release(
         by, why = answer["by"], answer.get("why") or why
         if answer["decision"] != people.APPROVED:
             return Released(registered, f"{by} rejected it: {why}")
-    registry.promote(registered.version, "production", by=by, why=why)
-    setting.screen.say(f"model {name} is in production")
+    registry.promote(registered.version, stage, by=by, why=why)
+    setting.screen.say(f"model {name} is in {stage}")
     return Released(registered)
 
 

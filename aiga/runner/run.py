@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiga.errors import AigaError
 from aiga.names import MODEL_OUTPUT
+from aiga.registry import Stage
 from aiga.runner import environment, layout, people, record, schedule, snapshot, steps
 from aiga.runner.artefact import Done
 from aiga.runner.attempt import Stopped
@@ -47,6 +48,8 @@ class Request:
     """Asks the person at the terminal to approve."""
     release: bool = True
     """Register and promote what passes."""
+    stage: Stage = "production"
+    """Where it is promoted to."""
     versions: Mapping[str, Any] = field(default_factory=dict)
     """Source to the recorded version that is to be read, in place of what the source holds now."""
     origin: Store | None = None
@@ -154,6 +157,7 @@ class _Run:
         released = release.release(
             self.setting,
             registered,
+            stage=self.request.stage,
             approve=self.setting.project.approve,
             ask=self.request.ask,
             waiting=lambda: self._save(state="waiting"),

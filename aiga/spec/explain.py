@@ -15,7 +15,6 @@ from aiga.spec.project import Project
 DEFAULT = "default"
 _INHERITED = ("resources", "retries", "timeout", "image")
 _INACTIVE = {
-    "serve": "no server is started",
     "monitors": "nothing is watched",
     "policy": "nothing follows from alarms",
     "alerts": "nobody is told by alerts",

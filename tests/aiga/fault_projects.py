@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from runner_projects import Made, made, tag
 
 GOOD = 'out.write_text("whole")'
 HUGE = 20_000_000
+_PARENT = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,23 @@ def ran(folder: Path) -> Ran:
         returned = ' return {"n": 3}' if name == "wrong" else ""
         project.write(f"{_name(name)}.py", _module(f"{GOOD};{returned}"))
     return Ran(project, process.returncode, output, left, project.aiga("run"))
+
+
+def limit_the_runner(size: int) -> str:
+    """Code of a step after which the runner can write no file of more bytes: a disk that is full."""
+    return f"resource.prlimit({_PARENT}, resource.RLIMIT_FSIZE, ({size}, {size}))"
+
+
+def limit_the_wrapper(size: int) -> str:
+    """The same for the process that wraps the step."""
+    return f"resource.prlimit(os.getppid(), resource.RLIMIT_FSIZE, ({size}, {size}))"
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def processes(project: Made) -> list[str]:

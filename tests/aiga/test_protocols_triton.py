@@ -63,7 +63,6 @@ def test_the_client_understands_the_answer(parts: tuple[Tensor, ...], binary: bo
     result = Http.InferenceServerClient.parse_response_body(text, header_length=None if length is None else int(length))
     assert result.get_response()["model_name"] == "m"
     for tensor in parts:
-        assert result.as_numpy(tensor.name).tolist() == tensor.data.tolist() or binary
         np.testing.assert_array_equal(result.as_numpy(tensor.name), tensor.data)
 
 
@@ -87,9 +86,9 @@ def test_the_client_is_understood_on_grpc(parts: tuple[Tensor, ...]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(TENSORS, st.booleans())
-def test_the_client_understands_the_answer_on_grpc(parts: tuple[Tensor, ...], raw: bool) -> None:
-    answer = grpc_v2.write_response(Message(parts, "7", model="m"), grpc_v2.Outputs(raw=raw))
+@given(TENSORS)
+def test_the_client_understands_the_answer_on_grpc(parts: tuple[Tensor, ...]) -> None:
+    answer = grpc_v2.write_response(Message(parts, "7", model="m"), grpc_v2.Outputs(raw=True))
     result = Grpc.InferResult(service_pb2.ModelInferResponse.FromString(answer))
     for tensor in parts:
         found = result.as_numpy(tensor.name)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-import store_world
 import yaml
-from fault_projects import FAULTS, HARMLESS, HUGE, Ran, one_step, processes, ran, stored
-from rich.console import Console
-from runner_projects import PROJECT, SEARCH, Made, kill, made, states, tag
+from fault_projects import FAULTS, HARMLESS, HUGE, Ran, limit_the_runner, limit_the_wrapper, one_step, ran, stored
+from runner_projects import Made, made, states, tag
 
-from aiga.runner import place, run
-from aiga.runner.screen import Screen
-from aiga.spec import load
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Ran:
@@ -111,34 +100,18 @@ def test_an_output_that_is_no_file_ends_the_step(tmp_path: Path) -> None:
 
 @pytest.mark.xfail(strict=True, reason="`ended by the runner` stands before what the step's wrapper said itself")
 def test_a_step_whose_own_records_cannot_be_written_says_so(tmp_path: Path) -> None:
-    project = one_step(tmp_path, f"{_LIMIT_OF}(os.getppid(), resource.RLIMIT_FSIZE, (1000, 1000)); out.write_text('x')")
+    project = one_step(tmp_path, f"{limit_the_wrapper(1000)}; out.write_text('x')")
     assert "cannot be written" in project.aiga("run", code=1)
 
 
-_LIMIT_OF = "resource.prlimit"
-_RUNNER = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
-
-
 def test_a_store_that_is_full_ends_the_run_with_what_could_not_be_kept(tmp_path: Path) -> None:
-    project = one_step(
-        tmp_path, f"{_LIMIT_OF}({_RUNNER}, resource.RLIMIT_FSIZE, (2000, 2000)); out.write_text('x' * 9000)"
-    )
+    project = one_step(tmp_path, f"{limit_the_runner(2000)}; out.write_text('x' * 9000)")
     output = project.aiga("run", code=1)
     assert states(output) == {"only": "failed"}
     assert re.search(r"home/store: line/runs/\S+/only/only\.txt: File too large", output)
     assert not (stored(project, tag(output), "only") / "only.txt").exists()
     project.write("only.py", "def step(out):\n    out.write_text('x' * 9000)\n")
     assert states(project.aiga("run")) == {"only": "done"}
-
-
-@pytest.mark.xfail(strict=True, reason="an OSError of the runner's own working folders is a traceback")
-def test_a_full_disk_under_the_working_folders_is_one_line(tmp_path: Path, server: store_world.Server) -> None:
-    limited = f"{_LIMIT_OF}({_RUNNER}, resource.RLIMIT_FSIZE, (200, 200)); sys.exit(75)"
-    project = one_step(tmp_path, limited, "retries: {limit: 1, delay: 1ms}")
-    elsewhere = f"s3://{server.bucket()}?endpoint={server.endpoint}"
-    output, _ = project.start("run", AIGA_STORE=elsewhere, **SIGNED_IN).communicate(timeout=60)
-    assert "File too large" in output
-    assert "Traceback" not in output
 
 
 def test_a_project_is_run_by_its_folder_from_elsewhere(tmp_path: Path) -> None:

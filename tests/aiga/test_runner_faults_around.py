@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import store_world
 import yaml
-from fault_projects import FAULTS, HARMLESS, HUGE, Ran, one_step, processes, ran, stored
+from fault_projects import eventually, limit_the_runner, one_step, processes, stored
 from rich.console import Console
 from runner_projects import PROJECT, SEARCH, Made, kill, made, states, tag
 
@@ -27,6 +23,23 @@ from aiga.spec import load
 
 UNJUDGED = PROJECT[: PROJECT.index("evaluate:")]
 ETL = "apiVersion: aiga.dev/v1\nname: line\netl:\n"
+
+
+SIGNED_IN = {
+    "AWS_ACCESS_KEY_ID": store_world.ACCESS,
+    "AWS_SECRET_ACCESS_KEY": store_world.SECRET,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
+@pytest.fixture
+def server() -> Iterator[store_world.Server]:
+    """A server of this test's own, which it may kill."""
+    made_ = store_world.new_server()
+    yield made_
+    made_.remove()
 
 
 CONTRACT = """
@@ -185,7 +198,7 @@ def test_two_runs_at_the_same_time_do_not_write_one_checkpoint(tmp_path: Path) -
     running = []
     for count in (1, 2):
         running.append(project.start("run"))
-        _eventually(lambda count=count: len(list(tmp_path.glob("begun-*"))) == count)
+        eventually(lambda count=count: len(list(tmp_path.glob("begun-*"))) == count)
     (tmp_path / "go").touch()
     outputs = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0], outputs
@@ -195,7 +208,7 @@ def test_two_runs_at_the_same_time_do_not_write_one_checkpoint(tmp_path: Path) -
 def test_a_killed_run_is_taken_up_by_one_of_two_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = one_step(tmp_path, "time.sleep(0.5); out.write_text('x')")
     process = project.start("run")
-    _eventually(lambda: any(project.home.glob("work/line/*/only/process.json")))
+    eventually(lambda: any(project.home.glob("work/line/*/only/process.json")))
     kill(process, 0)
     together, find = threading.Barrier(2), run._killed
 
@@ -221,6 +234,16 @@ def test_a_killed_run_is_taken_up_by_one_of_two_at_most(tmp_path: Path, monkeypa
     for thread in threads:
         thread.join(60)
     assert len(set(tags)) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="an OSError of the runner's own working folders is a traceback")
+def test_a_full_disk_under_the_working_folders_is_one_line(tmp_path: Path, server: store_world.Server) -> None:
+    limited = f"{limit_the_runner(200)}; sys.exit(75)"
+    project = one_step(tmp_path, limited, "retries: {limit: 1, delay: 1ms}")
+    elsewhere = f"s3://{server.bucket()}?endpoint={server.endpoint}"
+    output, _ = project.start("run", AIGA_STORE=elsewhere, **SIGNED_IN).communicate(timeout=60)
+    assert "File too large" in output
+    assert "Traceback" not in output
 
 
 SEARCHING = UNJUDGED.replace("  parameters: {rate: 0.25}\n", SEARCH.lstrip("\n"))
@@ -265,10 +288,3 @@ def _layout(root: Path) -> list[str]:
     keys = [p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()]
     plain = [re.sub(r"\d{8}t\d{6}-[0-9a-f]{6}", "TAG", key) for key in keys if not key.startswith(".store/")]
     return sorted(re.sub(r"journal/\d+", "journal/N", key) for key in plain)
-
-
-def _eventually(holds: object) -> None:
-    until = time.monotonic() + 30
-    while not holds():  # type: ignore[operator]  # a function without arguments
-        assert time.monotonic() < until
-        time.sleep(0.02)

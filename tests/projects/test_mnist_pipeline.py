@@ -20,13 +20,15 @@ pytestmark = pytest.mark.skipif(
     reason=f"projects/mnist installs Keras and JAX, 230 MB: {HEAVY}=1 .venv/bin/python -m pytest "
     "tests/projects/test_mnist_pipeline.py; once installed, it runs with the others",
 )
-ENOUGH = 10
-"""Epochs after which so few images are learnt as well as the gates ask."""
+ENOUGH = 8
+"""Epochs after which so few images are learnt well."""
+ASKED = {"threshold": 0.95, "slice": 0.8}
+"""What so few allow to ask: a digit has about forty to be judged by."""
 
 
 @dataclass(frozen=True)
 class Ran:
-    """The project after a run as it stands, and one with more epochs."""
+    """The project after a run as it stands, and one with more epochs and gates for few images."""
 
     project: Copy
     short: str
@@ -50,6 +52,7 @@ class Ran:
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     project = copied(tmp_path_factory.mktemp("mnist"))
     short = project.aiga("run", code=3)
+    project.ask(**ASKED)
     return Ran(project, short, project.aiga("run", "-p", f"epochs={ENOUGH}"))
 
 
@@ -74,7 +77,7 @@ def test_one_that_passes_the_gates_goes_into_production(ran: Ran) -> None:
     assert "FAILED" not in ran.long
     assert "model mnist@1 is in production" in ran.long
     assert re.search(r"^split: reused", ran.long, re.MULTILINE), "other epochs do not change the data"
-    assert ran.evidence["metrics"]["accuracy"] >= 0.97
+    assert ran.evidence["metrics"]["accuracy"] >= ASKED["threshold"]
     assert {trial["parameters"]["learning_rate"] for trial in ran.evidence["trials"]} == {0.0002, 0.0003}
 
 

@@ -1,4 +1,4 @@
-"""`python -m aiga.serving.gateway CONFIG.json` serves what the file says; SIGTERM drains, SIGHUP reads the file again."""
+"""`python -m aiga.serving.gateway CONFIG.json` serves what the file says; SIGTERM drains, SIGHUP reads it again."""
 
 from __future__ import annotations
 

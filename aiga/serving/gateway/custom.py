@@ -97,10 +97,8 @@ def _expose(family: Metric, kind: str, labels: dict[str, str], series: _Series) 
         family.add_sample(family.name + ("_total" if kind == "COUNTER" else ""), labels, series.value)
         return
     seen = 0
-    for bound, count in zip((*BOUNDS, float("inf")), series.counts, strict=True):
+    for bound, count in zip((*map(repr, BOUNDS), "+Inf"), series.counts, strict=True):
         seen += count
-        family.add_sample(
-            f"{family.name}_bucket", {**labels, "le": "+Inf" if bound == float("inf") else repr(bound)}, seen
-        )
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, seen)
     family.add_sample(f"{family.name}_count", labels, seen)
     family.add_sample(f"{family.name}_sum", labels, series.value)

@@ -104,7 +104,7 @@ class Dispatcher:
             end = asyncio.get_running_loop().time()
             backend.breaker.end(trial, end, None if status == GONE else not is_failure(status))
             backend.window.add(end, took, status >= 500)
-            self._metrics.asked(backend, exchange.service, status, took)
+            self._metrics.asked(backend, exchange, status, took)
         assert answer is not None
         self._metrics.wrapped(backend, answer)
         return Outcome(backend, answer, number)

@@ -1,8 +1,8 @@
 """Predictions as CloudEvents 1.0, in binary HTTP mode, as the request logger of Seldon's executor sends them.
 
 `executor/logger/worker.go` of Seldon Core 1.17.1 is the model: the same attributes, an id of its own for each event,
-the body as the client sent or got it. Where the executor sends bytes that are no JSON (gRPC, v2's binary extension), these
-are the same message in its protocol's JSON, so that whoever listens need read one form only.
+the body as the client sent or got it. Where the executor sends bytes that are no JSON (gRPC, v2's binary extension),
+these are the same message in its protocol's JSON, so that whoever listens need read one form only.
 """
 
 from __future__ import annotations

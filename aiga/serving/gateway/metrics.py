@@ -12,7 +12,9 @@ from prometheus_client.registry import Collector
 
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Answer
+from aiga.serving.gateway.codes import named
 from aiga.serving.gateway.custom import Custom
+from aiga.serving.gateway.exchange import Exchange
 from aiga.serving.gateway.window import Window
 from aiga.serving.messages import Message
 
@@ -112,12 +114,12 @@ class Metrics:
         name, version = (settings.name, settings.version) if settings else ("", "")
         self._server.add((self._deployment, name, version, service, method, code), seconds)
 
-    def asked(self, backend: Backend, service: str, status: int, seconds: float) -> None:
+    def asked(self, backend: Backend, exchange: Exchange, status: int, seconds: float) -> None:
         """A predictor has answered, or failed to."""
         settings = backend.settings
         image, _, tag = settings.image.partition(":")
-        labels = (self._deployment, settings.name, settings.version, service, settings.node, image, tag)
-        self._client.add((*labels, "post", str(status)), seconds)
+        labels = (self._deployment, settings.name, settings.version, exchange.service, settings.node, image, tag)
+        self._client.add((*labels, exchange.method, named(status, exchange.method)), seconds)
 
     def retried(self, predictor: str) -> None:
         self._retries.labels(self._deployment, predictor).inc()

@@ -114,7 +114,7 @@ class Mirror:
         finally:
             took = loop.time() - begun
             shadow.window.add(loop.time(), took, status >= 500)
-            self._metrics.asked(shadow, exchange.service, status, took)
+            self._metrics.asked(shadow, exchange, status, took)
         return "answered"
 
     async def _ask(self, shadow: Backend, exchange: Exchange, call: Call) -> Answer | Message:

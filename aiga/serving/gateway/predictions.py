@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from aiga.names import REQUEST_EVENT, RESPONSE_EVENT
 from aiga.serving.gateway import tracing
@@ -29,6 +30,10 @@ class Served:
         self.live: Live = gateway.live
         self._gateway, self._service, self._method = gateway, service, method
         self._begun, self._when = time.perf_counter(), time.time()
+
+    def asked_for(self, model: str, version: str) -> None:
+        """Takes in which model, and which version of it, the client names; empty where it names none."""
+        self.call = replace(self.call, model=model, version=version)
 
     def end(self, outcome: Outcome | None, code: str, backend: Backend | None = None, *, shown: bool = True) -> None:
         """Counts it.
@@ -77,9 +82,6 @@ class Predictions:
         protocol: str,
         service: str,
         method: str,
-        *,
-        model: str = "",
-        version: str = "",
     ) -> Served:
         """Takes a request up; `headers` have lower-case names, or are found whatever their case."""
         deployment = self.gateway.deployment
@@ -91,8 +93,6 @@ class Predictions:
             deployment.name,
             deployment.namespace,
             deadline,
-            model,
-            version,
         )
         return Served(self.gateway, call, service, method, self.gateway.log.wants(call, headers))
 
@@ -148,9 +148,7 @@ class Predictions:
             settings.node, (settings.version,) if settings.version else ()
         )
 
-    async def feedback(
-        self, served: Served, headers: Mapping[str, str], feedback: Feedback, body: bytes
-    ) -> tuple[Backend, Message]:
+    async def feedback(self, served: Served, headers: Mapping[str, str], feedback: Feedback) -> tuple[Backend, Message]:
         """Hands on what an answer was worth, and counts it; the predictor, and what it says to that.
 
         Raises:
@@ -165,7 +163,6 @@ class Predictions:
         if name is None:
             raise Failed(503, f"no predictor of {live.deployment.name} takes feedback", retry_after=live.wait(now))
         backend = live.backends[name]
-        served.log_feedback(backend, body, len(body))
         self.gateway.metrics.fed_back(backend, feedback.reward)
         send = getattr(backend.predictor, "feedback", None)
         if send is None:

@@ -16,6 +16,7 @@ from aiga.errors import UserError
 from aiga.serving.gateway.backend import Make, made
 from aiga.serving.gateway.deployment import load
 from aiga.serving.gateway.gateway import Gateway
+from aiga.serving.gateway.grpc_server import GrpcServer
 from aiga.serving.gateway.reload import Follower
 from aiga.serving.gateway.server import Server
 
@@ -58,15 +59,22 @@ async def serve(file: Path, *, make: Make = made, told: Callable[[str, int | Non
         await site.start()
         follower = Follower(gateway, file)
         loop.add_signal_handler(signal.SIGHUP, follower.read)
+        grpc_server = None
+        if deployment.grpc_port is not None:
+            grpc_server = GrpcServer(gateway)
+            await grpc_server.start()
         following = asyncio.create_task(follower.follow())
-        _log.info("%s/%s at %s", deployment.namespace, deployment.name, address)
+        also = f", gRPC at {grpc_server.port}" if grpc_server is not None else ""
+        _log.info("%s/%s at %s%s", deployment.namespace, deployment.name, address, also)
         if told is not None:
-            told(address, None)
+            told(address, grpc_server.port if grpc_server is not None else None)
         await stop.wait()
         _log.info("stopping: requests under way end, then events are delivered")
         following.cancel()
         gateway.draining = True
         await site.stop()
+        if grpc_server is not None:
+            await grpc_server.stop(gateway.deployment.drain)
         await _quiet(server, gateway.deployment.drain)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from aiga.serving.gateway import about, intake, status
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Answer
+from aiga.serving.gateway.codes import POST
 from aiga.serving.gateway.dispatch import GONE
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway
@@ -38,6 +40,7 @@ _CLOSING = frozenset({408, 413})
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
+_log = logging.getLogger(__name__)
 _parsed = lru_cache(maxsize=1024)(parse)
 
 
@@ -82,6 +85,9 @@ class Server:
             if self._gateway.draining:
                 response.force_close()
             return response
+        except Exception as fault:
+            _log.exception("%s %s", request.method, request.raw_path[:200])
+            return self._refused("v2", ServingError(500, f"the gateway failed: {type(fault).__name__}: {fault}"))
         finally:
             self.active -= 1
 
@@ -111,9 +117,8 @@ class Server:
 
     async def _infer(self, request: BaseRequest, target: Target) -> web.Response:
         headers, wire = request.headers, WIRES[target.protocol]
-        served = self._predictions.begin(
-            headers, target.protocol, "predictions", "post", model=target.model, version=target.version
-        )
+        served = self._predictions.begin(headers, target.protocol, "predictions", POST)
+        served.asked_for(target.model, target.version)
         exchange: Exchange | None = None
         outcome: Outcome | None = None
         backend: Backend | None = None
@@ -149,19 +154,20 @@ class Server:
             loggable(content, handed_on, response=False),
             len(content),
             wire.service.format(served.call.model or limits.name),
-            content if wire.typed else None,
-            handed_on,
+            raw=content if wire.typed else None,
+            headers=handed_on,
         )
 
     async def _feedback(self, request: BaseRequest) -> web.Response:
         headers = request.headers
-        served = self._predictions.begin(headers, "seldon", "feedback", "post")
+        served = self._predictions.begin(headers, "seldon", "feedback", POST)
         limits, code, backend = served.live.deployment, GONE, None
         try:
             content = await intake.read(request, limits.body_bytes, limits.timeout)
             feedback = seldon.read_feedback(content, inputs=await self._predictions.inputs(), limit=limits.body_bytes)
-            backend, answer = await self._predictions.feedback(served, headers, feedback, content)
+            backend, answer = await self._predictions.feedback(served, headers, feedback)
             code = 200
+            served.log_feedback(backend, content, len(content))
             body = seldon.write_response(answer, "ndarray") if answer.tensors else written({"meta": dict(answer.meta)})
             return _answer(code, body, served, backend)
         except ServingError as error:

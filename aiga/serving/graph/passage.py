@@ -23,8 +23,8 @@ Method = Literal["predict", "transform_input", "transform_output", "route", "agg
 
 Call = Callable[[str, Method, list[Message], Any], Awaitable[Message]]
 """Reaches the server of a node: its name, the method, the messages (several to aggregate, none for `ready`), and the
-context of the request (None for `ready`). Failures are `ServingError`; TransientError and what a connection raises make a
-502."""
+context of the request (None for `ready`). Failures are `ServingError`; TransientError and what a connection raises make
+a 502."""
 
 ALL, NONE = -1, -2
 """What a router answers in place of the index of a child."""

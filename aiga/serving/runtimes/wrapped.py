@@ -42,7 +42,7 @@ class WrappedClass(Answering):
         self._waiting = 0
         self._class = SeldonClass(await self._do(_made, extra))
         await self._do(self._class.load)
-        self._metrics = CustomMetrics()
+        self._metrics = CustomMetrics({"model_name": self.name})
         REGISTRY.register(self._metrics)
         self._methods = Methods(self._class, self.name, self._metrics)
         said = await self._do(self._class.init_metadata)

@@ -12,13 +12,14 @@ import aiohttp
 from aiga.errors import TransientError
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols import paths, v2, v2_bodies
-from aiga.serving.protocols.body import Body
 from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.serving.runtimes import calls
 
 BINARY = "binary_tensor_data"
 """Extension of servers to which tensors go as bytes; others get JSON."""
 METRICS_HEADER = "x-aiga-metrics"
+"""Of a reply: the metrics of a wrapped class, as JSON."""
+_LENGTH = v2.HEADER_LENGTH.lower()
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,40 @@ class Client:
         """
         request = calls.joined(method, messages)
         body = v2.write_request(request, binary=await self._takes_binary())
-        reply = await self.forward(body, model=request.model, version=request.version, headers=headers)
+        path = self._infer_path(request.model, request.version)
+        reply = await self._ask("POST", path, body.content, {**(headers or {}), **body.headers})
         return calls.read(v2.read_response(reply.body, reply.headers))
 
     async def forward(
-        self, body: Body, *, model: str = "", version: str = "", headers: Mapping[str, str] | None = None
+        self,
+        content: bytes,
+        form: Mapping[str, str],
+        *,
+        model: str = "",
+        version: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """The answer to a request of the v2 protocol, passed on as it is.
+
+        Args:
+            content: the body.
+            form: the headers that it came with; those that tell its form are passed on.
+            model: that it goes to.
+            version: of the model.
+            headers: further ones, such as those of a trace.
 
         Raises:
             ServingError: as `infer`.
             TransientError: as `infer`.
         """
-        path = paths.build(paths.Target("v2", "infer", model=model or self.model, version=version))
-        return await self._ask("POST", path, body.content, {**body.headers, **(headers or {})})
+        path, said = self._infer_path(model, version), _form(form)
+        if _LENGTH not in said or await self._takes_binary():
+            return await self._ask("POST", path, content, {**(headers or {}), **said})
+        request = v2.read_request(content, said)
+        body = v2.write_request(request.message)
+        reply = await self._ask("POST", path, body.content, {**(headers or {}), **body.headers})
+        answer = v2.write_response(v2.read_response(reply.body, reply.headers), request.form)
+        return Reply(reply.status, answer.content, {**reply.headers, **_form(answer.headers)})
 
     async def ready(self, model: str = "") -> bool:
         """Whether the model takes requests; False where the server cannot be reached."""
@@ -129,6 +150,9 @@ class Client:
             raise ServingError(answer.status, v2.error_reason(body))
         return Reply(answer.status, body, {key.lower(): value for key, value in answer.headers.items()})
 
+    def _infer_path(self, model: str, version: str) -> str:
+        return paths.build(paths.Target("v2", "infer", model=model or self.model, version=version))
+
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30)
@@ -136,6 +160,11 @@ class Client:
                 connector=connector, timeout=self._timeout, auto_decompress=False, trust_env=False
             )
         return self._session
+
+
+def _form(headers: Mapping[str, str]) -> dict[str, str]:
+    """What tells how a body is to be read."""
+    return {key.lower(): value for key, value in headers.items() if key.lower() in (_LENGTH, "content-type")}
 
 
 def _reason(error: Any) -> str:

@@ -1,0 +1,124 @@
+"""The gateway beside nginx before the same model server, and our ONNX server beside MLServer's scikit-learn.
+
+The load is a closed loop of 16 connections from this machine; what is compared takes turns, and medians of the rounds
+are shown. `python -m benchmarks.serving [SECONDS]`, of one turn. Where MLServer cannot be installed a small aiohttp server
+stands behind gateway and nginx; where nginx is not on PATH (Debian's `nginx-light`) the gateway is measured alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import onnxruntime
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from aiga.errors import AigaError
+from aiga.serving.protocols import v2
+from benchmarks import serving_sides as sides
+from benchmarks.serving_load import CONNECTIONS, Figures, load
+from benchmarks.serving_model import Made, train
+
+ROUNDS = 3
+SECONDS = 5.0
+DIRECT = "nothing between"
+
+
+async def proxies(folder: Path, model: Made, seconds: float, console: Console) -> None:
+    """Prints what gateway and nginx add to a server's own times."""
+    async with AsyncExitStack() as stack:
+        try:
+            behind = await stack.enter_async_context(sides.onnx_server(model.onnx, folder / "onnx"))
+            server = "our ONNX server"
+        except AigaError as error:
+            console.print(f"MLServer is left out: {error}", markup=False)
+            behind, server = await stack.enter_async_context(sides.stand_in(folder)), "a server that does nothing"
+        urls = {DIRECT: behind + sides.INFER}
+        if program := shutil.which("nginx"):
+            address = await stack.enter_async_context(sides.nginx(program, folder, behind))
+            urls["nginx"] = address + sides.PREFIX + sides.INFER
+        else:
+            console.print("nginx is left out: it is not on PATH (apt install nginx-light)")
+        urls["gateway"] = await stack.enter_async_context(sides.gateway(folder, behind)) + sides.PREFIX + sides.INFER
+        figures = await _turns(urls, model.body, seconds)
+    console.print(_table(f"Before {server}, {CONNECTIONS} connections", figures))
+    if "nginx" in figures:
+        ours, theirs = (figures[name].p99 - figures[DIRECT].p99 for name in ("gateway", "nginx"))
+        console.print(f"added at p99: gateway {ours:.2f} ms, nginx {theirs:.2f} ms: ratio {ours / theirs:.2f}")
+
+
+async def servers(folder: Path, model: Made, seconds: float, console: Console) -> None:
+    """Prints what model servers add to a bare ONNX Runtime."""
+    urls: dict[str, str] = {}
+    starts = {
+        "our ONNX server": sides.onnx_server(model.onnx, folder / "ours"),
+        "MLServer's scikit-learn": sides.sklearn_server(model.joblib, folder / "theirs"),
+    }
+    async with AsyncExitStack() as stack:
+        for name, start in starts.items():
+            try:
+                urls[name] = await stack.enter_async_context(start) + sides.INFER
+            except AigaError as error:
+                console.print(f"{name} is left out: {error}", markup=False)
+        figures = await _turns(urls, model.body, seconds)
+    figures["onnxruntime in a loop"] = bare(model, seconds)
+    console.print(_table(f"Model servers, {CONNECTIONS} connections; the loop has none", figures))
+    if len(urls) == len(starts):
+        ours, theirs = (figures[name].rate for name in starts)
+        console.print(f"answers a second: ratio {ours / theirs:.2f}")
+
+
+def bare(model: Made, seconds: float) -> Figures:
+    """ONNX Runtime in this process, one row after another."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model.onnx), options, providers=["CPUExecutionProvider"])
+    (tensor,) = v2.read_request(model.body).message.tensors
+    latencies: list[float] = []
+    begun = now = time.perf_counter()
+    while now - begun < seconds:
+        session.run(None, {tensor.name: tensor.data})
+        before, now = now, time.perf_counter()
+        latencies.append(now - before)
+    return Figures.of(latencies, now - begun)
+
+
+async def _turns(urls: Mapping[str, str], body: bytes, seconds: float) -> dict[str, Figures]:
+    found: dict[str, list[Figures]] = {name: [] for name in urls}
+    for _ in range(ROUNDS):
+        for name, url in urls.items():
+            found[name].append(await load(url, body, seconds))
+    return {name: Figures.median(rounds) for name, rounds in found.items()}
+
+
+def _table(title: str, figures: Mapping[str, Figures]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "answers/s", "p50", "p99", "errors"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, one in figures.items():
+        table.add_row(name, f"{one.rate:,.0f}", f"{one.p50:.2f} ms", f"{one.p99:.2f} ms", str(one.errors))
+    return table
+
+
+async def measure(folder: Path, seconds: float, console: Console) -> None:
+    """Measures and prints everything."""
+    model = train(folder)
+    await proxies(folder, model, seconds, console)
+    await servers(folder, model, seconds, console)
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if sys.argv[1:] else SECONDS
+    with tempfile.TemporaryDirectory(prefix="aiga-bench-") as folder:
+        uvloop.run(measure(Path(folder), seconds, Console()))
+
+
+if __name__ == "__main__":
+    main()
