@@ -1,8 +1,8 @@
 """The gateway beside nginx before the same model server, and our ONNX server beside MLServer's scikit-learn.
 
 The load is a closed loop of 16 connections from this machine; what is compared takes turns, and medians of the rounds
-are shown. `python -m benchmarks.serving [SECONDS]`, of one turn. Where MLServer cannot be installed a small aiohttp server
-stands behind gateway and nginx; where nginx is not on PATH (Debian's `nginx-light`) the gateway is measured alone.
+are shown. `python -m benchmarks.serving [SECONDS]`, of one turn. Where MLServer cannot be installed a small aiohttp
+server stands behind gateway and nginx; where nginx is not on PATH (Debian's `nginx-light`) it is left out.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from aiga.errors import UserError
+from aiga.errors import TransientError, UserError
 from aiga.evaluate import baseline, table
 from aiga.names import MODEL_OUTPUT
 from aiga.registry import Evidence, Registered, Registry, SigningKey, Stage
@@ -65,9 +65,22 @@ def release(
         by, why = answer["by"], answer.get("why") or why
         if answer["decision"] != people.APPROVED:
             return Released(registered, f"{by} rejected it: {why}")
-    registry.promote(registered.version, stage, by=by, why=why)
-    setting.screen.say(f"model {name} is in {stage}")
+    _promote(registry, registered.version, stage, by=by, why=why)
+    setting.screen.say(f"model {setting.project.name}@{registry.stage(stage)} is in {stage}")
     return Released(registered)
+
+
+def _promote(registry: Registry, version: int, stage: Stage, *, by: str, why: str) -> None:
+    """Promotes a version; of two runs that end at the same time, the one with the newer version wins."""
+    while True:
+        try:
+            registry.promote(version, stage, by=by, why=why)
+        except TransientError:
+            standing = registry.stage(stage)
+            if standing is None or standing >= version:
+                return
+        else:
+            return
 
 
 def register(setting: Setting, trained: Done, judgement: Judgement | None, data: Mapping[str, Any]) -> Registered:

@@ -10,7 +10,6 @@ from aiga.serving.gateway.call import Answer, Call
 from aiga.serving.graph.graph import Graph
 from aiga.serving.graph.passage import Method
 from aiga.serving.messages import Message, ServingError
-from aiga.serving.protocols.body import Body
 from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.serving.servers.client import Client
 from aiga.spec.serve import Unit
@@ -39,14 +38,13 @@ class Model:
     async def infer(self, message: Message, context: Call) -> Message:
         """The model's answer; what clients call the deployment is not what its server calls the model."""
         own = message.with_(model=self._client.model, version="")
-        async with _until(context.deadline):
+        async with asyncio.timeout_at(context.deadline):
             return await self._client.infer(own, headers=context.headers())
 
     async def forward(self, body: bytes, headers: Mapping[str, str], context: Call) -> Answer:
         """The same, of a v2 request that nobody reads on the way."""
-        kept = {name: value for name, value in headers.items() if name in FORWARDED}
-        async with _until(context.deadline):
-            reply = await self._client.forward(Body(body, kept), headers=context.headers())
+        async with asyncio.timeout_at(context.deadline):
+            reply = await self._client.forward(body, headers, headers=context.headers())
         return Answer(reply.body, reply.status, reply.headers)
 
     async def ready(self) -> bool:
@@ -58,10 +56,6 @@ class Model:
 
     async def close(self) -> None:
         await self._client.close()
-
-
-FORWARDED = ("content-type", "inference-header-content-length", "content-encoding")
-"""Headers of a v2 request that say how its body is to be read."""
 
 
 class Units:
@@ -94,7 +88,3 @@ class Units:
             return Message(())
         headers = context.headers() if context is not None else None
         return await client.call(method, [m.with_(model=node) for m in messages], headers=headers)
-
-
-def _until(deadline: float) -> asyncio.Timeout:
-    return asyncio.timeout_at(deadline)

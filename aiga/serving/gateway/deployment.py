@@ -32,7 +32,9 @@ class PredictorSettings(Model):
     settings: dict[str, Any] = Field(default={}, description="For that function.")
     weight: float = Field(default=0, ge=0, le=100, description="Share of the traffic in percent.")
     shadow: bool = Field(default=False, description="Gets a copy of the traffic; its answers are dropped.")
-    model: str = Field(default="", description="Name of the model, or of the graph's root node; its own when left out.")
+    model: str = Field(
+        default="", description="Name of the model, or of the graph's root node; the predictor's when left out."
+    )
     version: str = Field(default="", description="Version of the model.")
     image: str = Field(default="", description="What serves it, as Seldon names a container's image, with its tag.")
     lineage: dict[str, str] = Field(default={}, description="Where the model comes from: run, data, commit.")

@@ -9,8 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import aiohttp
-
 from aiga.errors import UserError
 from aiga.serving.gateway import backend, health
 from aiga.serving.gateway.backend import Backend, Live, Make
@@ -43,12 +41,11 @@ class Prediction:
 class Gateway:
     """Everything behind the sockets; `start` before use, `stop` after it."""
 
-    def __init__(self, deployment: Deployment, session: aiohttp.ClientSession, source: str, make: Make) -> None:
+    def __init__(self, deployment: Deployment, source: str, make: Make) -> None:
         """Makes the predictors.
 
         Args:
             deployment: What is served.
-            session: Delivers events; closed by whoever opened it.
             source: Address of the gateway, which its events name.
             make: Makes a predictor of its settings.
 
@@ -57,7 +54,7 @@ class Gateway:
         """
         self.metrics = Metrics(deployment.name)
         self.mirror = Mirror(self.metrics, deployment.name, taken_apart)
-        self.log = Log(session, self.metrics, source)
+        self.log = Log(self.metrics, source)
         self._make = make
         self.dispatcher = Dispatcher(
             backend.build(deployment, make, asyncio.get_running_loop().time()), self.metrics, self.mirror

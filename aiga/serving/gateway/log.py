@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
-import aiohttp
-
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Call
 from aiga.serving.gateway.deployment import Deployment, Sink
@@ -21,9 +19,9 @@ from aiga.serving.gateway.sender import Sender
 class Log:
     """Where predictions are told of."""
 
-    def __init__(self, session: aiohttp.ClientSession, metrics: Metrics, source: str) -> None:
+    def __init__(self, metrics: Metrics, source: str) -> None:
         self.senders: dict[Sink, Sender] = {}
-        self._session, self._metrics, self._source = session, metrics, source
+        self._metrics, self._source = metrics, source
         self._deployment: Deployment | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -73,16 +71,15 @@ class Log:
         await asyncio.gather(*(sender.stop(limit) for sender in self.senders.values()), *self._leaving)
 
     def _add(self, sink: Sink, deployment: Deployment) -> None:
-        url, metrics = str(sink.url), self._metrics
+        metrics = self._metrics
         prepare = partial(without, fields=frozenset(deployment.log.redact))
-        delivered = metrics.events.labels(deployment.name, url).inc
         sender = Sender(
             sink,
-            self._session,
             prepare,
-            delivered=delivered,
-            dropped=lambda reason: metrics.dropped.labels(deployment.name, url, reason).inc(),
+            delivered=lambda: metrics.events.labels(deployment.name, sender.url).inc(),
+            dropped=lambda reason: metrics.dropped.labels(deployment.name, sender.url, reason).inc(),
         )
+        url = sender.url
         metrics.gauge("events_waiting", "Events in memory.", lambda: float(sender.waiting), sink=url)
         metrics.gauge("events_waiting_bytes", "Bytes of events in memory.", lambda: float(sender.bytes), sink=url)
         metrics.gauge("events_spooled_bytes", "Bytes of events on disk.", lambda: float(sender.spooled_bytes), sink=url)

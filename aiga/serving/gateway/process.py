@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import aiohttp
+from aiohttp import web
+from prometheus_client import disable_created_metrics
 
 from aiga.errors import UserError
 from aiga.serving.gateway.backend import Make, made
@@ -39,6 +40,7 @@ async def serve(file: Path, *, make: Make = made, told: Callable[[str, int | Non
     Raises:
         UserError: the file is wrong, a predictor cannot be made, or a port is taken.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     deployment = load(file)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -47,15 +49,14 @@ async def serve(file: Path, *, make: Make = made, told: Callable[[str, int | Non
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(_listening(deployment.host, deployment.http_port))
         address = f"http://{deployment.host}:{listening.getsockname()[1]}"
-        session = await stack.enter_async_context(_session())
-        gateway = Gateway(deployment, session, f"{address}/", make)
+        gateway = Gateway(deployment, f"{address}/", make)
         server = Server(gateway)
         runner = server.runner()
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         gateway.start()
         stack.push_async_callback(gateway.stop)
-        site = aiohttp.web.SockSite(runner, listening, backlog=BACKLOG)
+        site = web.SockSite(runner, listening, backlog=BACKLOG)
         await site.start()
         follower = Follower(gateway, file)
         loop.add_signal_handler(signal.SIGHUP, follower.read)
@@ -94,8 +95,3 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise UserError(f"{host}:{port}: cannot be listened on: {error.strerror} (take another port)") from None
-
-
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)

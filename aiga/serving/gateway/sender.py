@@ -12,9 +12,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-import aiohttp
-
+from aiga.serving.gateway.channel import Channel
 from aiga.serving.gateway.deployment import Sink
 from aiga.serving.gateway.events import Event
 from aiga.serving.gateway.spool import Segment, Spool
@@ -46,13 +46,12 @@ class Sender:
     def __init__(
         self,
         settings: Sink,
-        session: aiohttp.ClientSession,
         prepare: Prepare,
         delivered: Callable[[], None] = lambda: None,
         dropped: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        self.settings, self.url = settings, str(settings.url)
-        self._session, self._prepare = session, prepare
+        self.settings, self.url = settings, _shown(str(settings.url))
+        self._prepare = prepare
         self._on_delivered, self._on_dropped = delivered, dropped
         self.delivered = 0
         self.drops: Counter[str] = Counter()
@@ -146,10 +145,17 @@ class Sender:
                 return
 
     async def _work(self) -> None:
+        channel = Channel(str(self.settings.url))
+        try:
+            await self._serve(channel)
+        finally:
+            channel.close()
+
+    async def _serve(self, channel: Channel) -> None:
         while True:
             held = await self._next()
             self._in_hand.add(held)
-            await self._deliver(held)
+            await self._deliver(held, channel)
             self._in_hand.discard(held)
             self.bytes -= held.event.size
             if held.segment is not None and self._spool is not None:
@@ -184,7 +190,7 @@ class Sender:
         finally:
             self._loading = False
 
-    async def _deliver(self, held: _Held) -> None:
+    async def _deliver(self, held: _Held, channel: Channel) -> None:
         """Delivers an event, however often that needs trying, or drops it."""
         event = held.event
         try:
@@ -195,7 +201,7 @@ class Sender:
         headers, content = ready.headers(), ready.content()
         wait, tries, delivered_before = FIRST_WAIT, 0, self.delivered
         while True:
-            status = await self._post(content, headers)
+            status = await self._post(channel, content, headers)
             if status is not None and status < 300:
                 self.delivered += 1
                 self.trouble = ""
@@ -217,22 +223,19 @@ class Sender:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _post(self, content: bytes, headers: dict[str, str]) -> int | None:
+    async def _post(self, channel: Channel, content: bytes, headers: dict[str, str]) -> int | None:
         """The status of one try; None where there was no answer."""
-        timeout = aiohttp.ClientTimeout(total=self.settings.timeout)
         try:
-            async with self._session.post(
-                self.url, data=content, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                await response.content.read(_HEAVY)
-                if response.status >= 300:
-                    self.trouble = f"answers {response.status}"
-                return response.status
+            status = await channel.post(content, headers, self.settings.timeout)
         except TimeoutError:
             self.trouble = f"no answer within {self.settings.timeout:g} s"
-        except (aiohttp.ClientError, OSError) as error:
+            return None
+        except OSError as error:
             self.trouble = str(error) or type(error).__name__
-        return None
+            return None
+        if status >= 300:
+            self.trouble = f"answers {status}"
+        return status
 
     async def _spill(self, spool: Spool) -> None:
         """Moves the oldest events to disk until memory has room again, or the folder has none."""
@@ -270,3 +273,9 @@ class Sender:
         for _ in range(unreadable):
             self._drop("unreadable")
         return True
+
+
+def _shown(url: str) -> str:
+    """The address without the name and password that it may hold."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
