@@ -1,7 +1,8 @@
 """`make bench`: every benchmark, one after the other."""
 
-from benchmarks import objects, platform
+from benchmarks import objects, platform, projects
 
 if __name__ == "__main__":
     platform.main()
     objects.main()
+    projects.main()

@@ -1,8 +1,9 @@
 """The gateway beside nginx before the same model server, and our ONNX server beside MLServer's scikit-learn.
 
-The load is a closed loop of 16 connections from this machine; what is compared takes turns, and medians of the rounds
-are shown. `python -m benchmarks.serving [SECONDS]`, of one turn. Where MLServer cannot be installed a small aiohttp
-server stands behind gateway and nginx; where nginx is not on PATH (Debian's `nginx-light`) it is left out.
+The load is a closed loop of 16 connections from this machine, and one of a single connection, where nobody queues; what
+is compared takes turns, and medians of the rounds are shown. `python -m benchmarks.serving [SECONDS]`, of one turn.
+Where MLServer cannot be installed a small aiohttp server stands behind gateway and nginx; where nginx is not on PATH
+(Debian's `nginx-light`) it is left out.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ async def proxies(folder: Path, model: Made, seconds: float, console: Console) -
         else:
             console.print("nginx is left out: it is not on PATH (apt install nginx-light)")
         urls["gateway"] = await stack.enter_async_context(sides.gateway(folder, behind)) + sides.PREFIX + sides.INFER
-        figures = await _turns(urls, model.body, seconds)
-    console.print(_table(f"Before {server}, {CONNECTIONS} connections", figures))
-    if "nginx" in figures:
-        ours, theirs = (figures[name].p99 - figures[DIRECT].p99 for name in ("gateway", "nginx"))
-        console.print(f"added at p99: gateway {ours:.2f} ms, nginx {theirs:.2f} ms: ratio {ours / theirs:.2f}")
+        for connections in (CONNECTIONS, 1):
+            figures = await _turns(urls, model.body, seconds, connections)
+            console.print(_table(f"Before {server}, {connections} at once", figures))
+            if "nginx" in figures:
+                console.print(_added(figures))
 
 
 async def servers(folder: Path, model: Made, seconds: float, console: Console) -> None:
@@ -67,9 +68,9 @@ async def servers(folder: Path, model: Made, seconds: float, console: Console) -
                 urls[name] = await stack.enter_async_context(start) + sides.INFER
             except AigaError as error:
                 console.print(f"{name} is left out: {error}", markup=False)
-        figures = await _turns(urls, model.body, seconds)
+        figures = await _turns(urls, model.body, seconds, CONNECTIONS)
     figures["onnxruntime in a loop"] = bare(model, seconds)
-    console.print(_table(f"Model servers, {CONNECTIONS} connections; the loop has none", figures))
+    console.print(_table(f"Model servers, {CONNECTIONS} at once; the loop has none", figures))
     if len(urls) == len(starts):
         ours, theirs = (figures[name].rate for name in starts)
         console.print(f"answers a second: ratio {ours / theirs:.2f}")
@@ -90,12 +91,24 @@ def bare(model: Made, seconds: float) -> Figures:
     return Figures.of(latencies, now - begun)
 
 
-async def _turns(urls: Mapping[str, str], body: bytes, seconds: float) -> dict[str, Figures]:
+async def _turns(urls: Mapping[str, str], body: bytes, seconds: float, connections: int) -> dict[str, Figures]:
     found: dict[str, list[Figures]] = {name: [] for name in urls}
     for _ in range(ROUNDS):
         for name, url in urls.items():
-            found[name].append(await load(url, body, seconds))
+            found[name].append(await load(url, body, seconds, connections))
     return {name: Figures.median(rounds) for name, rounds in found.items()}
+
+
+def _added(figures: Mapping[str, Figures]) -> str:
+    """What the two add to the server's own latencies: less than nothing where the server is what keeps all waiting."""
+    parts = []
+    for percentile in ("p50", "p99"):
+        own, nginx, gateway = (getattr(figures[name], percentile) for name in (DIRECT, "nginx", "gateway"))
+        parts.append(
+            f"{percentile}: gateway {gateway - own:+.2f} ms, nginx {nginx - own:+.2f} ms, "
+            f"gateway / nginx as a whole {gateway / nginx:.2f}"
+        )
+    return "\n".join(parts)
 
 
 def _table(title: str, figures: Mapping[str, Figures]) -> Table:

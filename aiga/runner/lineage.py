@@ -55,7 +55,8 @@ def _of_input(store: Store, project: str, argument: str, item: dict[str, Any], v
     if origin.startswith("source:"):
         version = versions.get(origin.removeprefix("source:")) or {}
         told = version.get("origin") or {}
-        place = told.get("url") or told.get("uri") or told.get("path") or ""
+        dataset = f"dataset {told['project']}/{told['dataset']}@{told['version']}" if "dataset" in told else ""
+        place = told.get("url") or told.get("uri") or told.get("path") or dataset
         return Link(argument, item["digest"], f"{origin} {place}".strip())
     if "/" not in origin:
         return Link(argument, item["digest"], f"model {origin}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +26,21 @@ class Place:
         """Where one step of one run works."""
         return self.home / "work" / self.project / tag / step
 
-    def checkpoint(self, key: str) -> Path:
-        """What a step keeps for its next try, by its fingerprint: it outlives the run."""
-        return self.home / "work" / self.project / "checkpoints" / key[:24]
+    @contextmanager
+    def checkpoint(self, key: str, tag: str) -> Iterator[Path]:
+        """Where a step keeps what its next try goes on with, by its fingerprint: it outlives the run.
+
+        A second run that does the same step at the same time gets one of its own.
+        """
+        folder = self.home / "work" / self.project / "checkpoints"
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / f"{key[:24]}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                name = key[:24]
+            except BlockingIOError:
+                name = f"{key[:24]}-{tag}"
+            yield folder / name
 
     def artefact(self, key: str, digest: str) -> Path:
         """A verified copy of what is in the store under `key`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -73,6 +74,12 @@ def timestamp() -> str:
 def save(store: Store, record: RunRecord) -> None:
     text = yaml.safe_dump(_plain(asdict(record)), sort_keys=False, allow_unicode=True)
     store.write(f"{layout.run(record.project, record.tag)}/{layout.RECORD}", text.encode())
+
+
+def take_up(store: Store, killed: RunRecord) -> bool:
+    """Takes a killed run over; of several who try, one is told True."""
+    key = f"{layout.run(killed.project, killed.tag)}/taken-up/{killed.pid}-{killed.pid_started:.3f}"
+    return store.create(key, f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}".encode())
 
 
 def load(store: Store, project: str, tag: str) -> RunRecord | None:

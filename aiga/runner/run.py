@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiga.errors import AigaError
+from aiga.errors import AigaError, TransientError
 from aiga.names import MODEL_OUTPUT
 from aiga.registry import Stage
 from aiga.runner import environment, layout, people, record, schedule, snapshot, steps
@@ -72,6 +73,8 @@ def run(request: Request, project: Project, place: Place, screen: Screen) -> Run
     python = environment.ensure(request.folder, screen.say)
     asked = _asked(project, request)
     killed = None if request.new or request.fresh else _killed(place, project.name, asked)
+    if killed is not None and not record.take_up(place.store, killed):
+        killed = None
     tag = killed.tag if killed else layout.new_tag()
     setting = Setting(
         tag, project, graph, request.folder, place, python, environment.digest(request.folder), screen, request.fresh
@@ -103,6 +106,11 @@ class _Run:
         except AigaError as error:
             self._end("failed", str(error))
             raise
+        except OSError as error:
+            told = f"{error.filename or self.setting.place.home}: {error.strerror or error}"
+            with contextlib.suppress(AigaError, OSError):
+                self._end("failed", told)
+            raise TransientError(f"{told} (make room, or set AIGA_HOME to another folder, and run again)") from error
 
     def _execute(self) -> RunRecord:
         nodes = self.setting.graph.nodes

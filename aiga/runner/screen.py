@@ -92,16 +92,23 @@ class Screen:
             self._metric, self._goal, self._trials = metric, goal, {}
 
     def trial(
-        self, number: int, parameters: Mapping[str, Any], state: str = "running", value: float | None = None
+        self,
+        number: int,
+        parameters: Mapping[str, Any],
+        *,
+        state: str = "running",
+        value: float | None = None,
+        reason: str = "",
     ) -> None:
-        """Tells of a trial: `running`, `complete`, `pruned` or `failed`."""
+        """Tells of a trial: `running`, `complete`, `pruned` or `failed`, with the reason of a failure."""
         with self._lock:
             text = ", ".join(f"{name}={_short(item)}" for name, item in parameters.items())
             trial = self._trials.setdefault(number, _Trial(text))
             trial.reports += state == "running" and value is not None
             trial.state, trial.value = state, value if value is not None else trial.value
         if self._live is None and state != "running":
-            self.say(f"  trial {number}: {state}, {self._metric} {_short(trial.value)} ({text})")
+            told = reason if state == "failed" else f"{self._metric} {_short(trial.value)}"
+            self.say(f"  trial {number}: {state}, {told} ({text})")
 
     def _drawn(self) -> Group:
         with self._lock:

@@ -79,7 +79,8 @@ def do(setting: Setting, task: Task) -> Done:
     reason = "the run asks for it" if setting.fresh else because(setting, task.name, print_)
     setting.screen.step(task.name, "running", reason)
     folder = setting.place.work(setting.tag, task.name)
-    metadata = tried(setting, task, folder, setting.place.checkpoint(print_.key))
+    with setting.place.checkpoint(print_.key, setting.tag) as checkpoint:
+        metadata = tried(setting, task, folder, checkpoint)
     checked(task, folder)
     told = {**metadata, "fingerprint": dict(print_.parts)}
     done = kept(setting, task, folder, layout.step(setting.project.name, setting.tag, task.name), told)
@@ -119,13 +120,13 @@ def tried(
         if ended.code == 0 and not ended.cause:
             shutil.rmtree(checkpoint, ignore_errors=True)
             return read_metadata(folder)
-        interrupted(order, f"ended by the runner: {ended.cause or ended.code}")
+        reason = _reason(folder, ended)
+        interrupted(order, reason)
         last = number == retries.limit or ended.code == UserError.exit_code or setting.stop.is_set()
         if last or ended.cause:
-            if trial is None:
-                lost(setting, task, folder)
-            raise failed(task, folder, ended)
-        setting.screen.say(f"{task.name}: {_reason(folder, ended)}; tried again in {pause:g} s")
+            lost(setting, task, folder, trial)
+            raise failed(task, folder, reason)
+        setting.screen.say(f"{task.name}: {reason}; tried again in {pause:g} s")
         setting.stop.wait(pause)
         pause *= retries.factor
     raise AssertionError("the last try returns or raises")
@@ -185,9 +186,11 @@ def kept(setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapp
     return Done(task.name, where, outputs, told.get("returned") or {}, told.get("metrics") or {}, told)
 
 
-def lost(setting: Setting, task: Task, folder: Path) -> None:
-    """Keeps what is known of a step that failed."""
+def lost(setting: Setting, task: Task, folder: Path, trial: int | None) -> None:
+    """Keeps what is known of a step, or a trial of it, that failed."""
     prefix = layout.step(setting.project.name, setting.tag, task.name)
+    if trial is not None:
+        prefix = layout.trial(setting.project.name, setting.tag, task.name, trial)
     for name in (*LOGS, METADATA):
         if (folder / name).is_file():
             setting.place.store.upload(folder / name, f"{prefix}/{name}")
@@ -254,10 +257,9 @@ def read_metadata(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def failed(task: Task, folder: Path, ended: attempt.Ended) -> StepFailed:
-    """What to tell: the step's own reason, the last lines it printed, and where all of them are."""
-    output = folder / "output.txt"
-    return StepFailed(f"{task.name}: {_reason(folder, ended)}\n  all it printed: {output}")
+def failed(task: Task, folder: Path, reason: str) -> StepFailed:
+    """What to tell: the step's own reason, and where all that it printed is."""
+    return StepFailed(f"{task.name}: {reason}\n  all it printed: {folder / 'output.txt'}")
 
 
 def _reason(folder: Path, ended: attempt.Ended) -> str:
@@ -265,7 +267,9 @@ def _reason(folder: Path, ended: attempt.Ended) -> str:
         return ended.cause
     error = read_metadata(folder).get("error") or {}
     if error:
-        place = f"\n    {error['frames'][-1]}" if error.get("frames") else ""
+        frames = error.get("frames") or []
+        own = [frame for frame in frames if not frame.startswith("/")]
+        place = f"\n    {(own or frames)[-1]}" if frames else ""
         return f"{error.get('type', 'error')}: {error.get('message', '')}{place}"
     log = folder / "process.log"
     last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []

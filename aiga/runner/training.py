@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 from aiga.errors import AigaError
@@ -45,6 +46,7 @@ class _Searching:
 
     def __init__(self, setting: Setting, task: Task, search: Search, print_: Fingerprint) -> None:
         self._setting, self._task, self._search, self._print = setting, task, search, print_
+        self._checkpoints = Path()
         self._prefix = layout.step(setting.project.name, setting.tag, task.name)
         self._study = Study.open(search, task.name, setting.place.store, f"{self._prefix}/search")
 
@@ -54,15 +56,16 @@ class _Searching:
         screen.search(self._search.objective.metric, self._search.objective.goal)
         self._study.abandon()
         self._show_finished()
-        with ThreadPoolExecutor(self._search.parallel, thread_name_prefix="trial") as pool:
-            for worker in [pool.submit(self._work) for _ in range(self._search.parallel)]:
-                worker.result()
-        return self._winner()
+        with self._setting.place.checkpoint(self._print.key, self._setting.tag) as self._checkpoints:
+            with ThreadPoolExecutor(self._search.parallel, thread_name_prefix="trial") as pool:
+                for worker in [pool.submit(self._work) for _ in range(self._search.parallel)]:
+                    worker.result()
+            return self._winner()
 
     def _show_finished(self) -> None:
         """Shows the trials of a search that was killed, and is gone on with."""
         for ranked in self._study.ranked():
-            self._setting.screen.trial(ranked.number, ranked.parameters, ranked.state, ranked.value)
+            self._setting.screen.trial(ranked.number, ranked.parameters, state=ranked.state, value=ranked.value)
 
     def _work(self) -> None:
         while not self._setting.stop.is_set():
@@ -79,7 +82,7 @@ class _Searching:
         )
         task = trials.with_(self._task, trial.parameters)
         folder = trials.folder(self._setting, self._task, trial.number)
-        checkpoint = self._setting.place.checkpoint(self._print.key) / f"{trial.slot:04d}"
+        checkpoint = self._checkpoints / f"{trial.slot:04d}"
         began = time.monotonic()
         try:
             metadata = steps.tried(self._setting, task, folder, checkpoint, trial=trial.number, metrics=watch)
@@ -87,15 +90,16 @@ class _Searching:
             raise
         except AigaError as error:
             state: Literal["pruned", "failed"] = "pruned" if watch.pruned else "failed"
-            self._study.tell(trial.number, watch.last, state, str(error).splitlines()[0], time.monotonic() - began)
-            screen.trial(trial.number, trial.parameters, state, watch.last)
+            reason = str(error).splitlines()[0]
+            self._study.tell(trial.number, watch.last, state, reason, time.monotonic() - began)
+            screen.trial(trial.number, trial.parameters, state=state, value=watch.last, reason=reason)
             return
         value, reason = trials.value(metadata, metric)
         if value is not None:
             trials.keep(self._setting, task, trial.number, metadata)
         end: Literal["complete", "failed"] = "complete" if value is not None else "failed"
         self._study.tell(trial.number, value, end, reason, time.monotonic() - began)
-        screen.trial(trial.number, trial.parameters, end, value)
+        screen.trial(trial.number, trial.parameters, state=end, value=value, reason=reason)
 
     def _winner(self) -> Done:
         failure = self._study.failure()

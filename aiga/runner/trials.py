@@ -61,12 +61,12 @@ def take(setting: Setting, task: Task, search: Search, ranked: Sequence[Mapping[
     own = with_(task, best["parameters"])
     if search.retrain:
         where = setting.place.work(setting.tag, task.name) / "winner"
-        metadata = steps.tried(setting, own, where, setting.place.checkpoint(print_.key) / "winner")
+        metadata = steps.tried(setting, own, where, where.with_name("winner-checkpoint"))
     else:
         where = folder(setting, task, best["number"])
         metadata = _fetched(setting, task, best["number"], where)
     steps.checked(own, where)
-    table = [{key: row[key] for key in ("rank", "number", "parameters", "value", "state")} for row in ranked]
+    table = [{key: row[key] for key in ("rank", "number", "parameters", "value", "state", "reason")} for row in ranked]
     told = {**metadata, "winner": best["number"], "trials": table, "fingerprint": dict(print_.parts)}
     done = steps.kept(setting, own, where, layout.step(setting.project.name, setting.tag, task.name), told)
     steps.remember(setting, task.name, print_)

@@ -38,7 +38,8 @@ def latency(summary: Summary) -> str:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")
-            top = axes.get_ylim()[1]
+            top = axes.get_ylim()[1] * 1.3  # room for the percentiles above the bars
+            axes.set_ylim(0, top)
             for share, seconds in summary.percentiles.items():
                 axes.axvline(seconds * 1000, color=INK, lw=0.8, ls=":")
                 axes.text(seconds * 1000, top, f" p{share} {seconds * 1000:.3g}", rotation=90, va="top", fontsize=7)

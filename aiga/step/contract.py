@@ -120,15 +120,21 @@ def suffix(path: Path) -> str:
 
 def missing(order: Order, contract: Contract) -> str:
     """What is wrong with the outputs of a step that ended well: each that was not written, and what was instead."""
-    absent = [name for name, path in contract.outputs.items() if not path.exists()]
+    absent = [name for name, path in contract.outputs.items() if not path.is_file() and not path.is_dir()]
     if not absent:
         return ""
     undeclared = written(order, contract)
     instead = f"it wrote {', '.join(undeclared)} instead" if undeclared else "it wrote nothing else there"
     return "\n".join(
-        f"{order.step}: output {name}: $AIGA_OUTPUTS/{order.outputs[name]} is not there, and must be written; {instead}"
+        f"{order.step}: output {name}: $AIGA_OUTPUTS/{order.outputs[name]} is {_what(contract.outputs[name])}, "
+        "and must be written; "
+        f"{instead}"
         for name in absent
     )
+
+
+def _what(path: Path) -> str:
+    return "no file or folder" if path.exists() else "not there"
 
 
 def written(order: Order, contract: Contract, most: int = 10) -> list[str]:

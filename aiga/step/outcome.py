@@ -68,13 +68,14 @@ def _failed(order: Order, ended: Ended) -> Outcome | None:
     if ended.stopped:
         return Outcome("interrupted", exits.RETRY, Failure("Interrupted", ended.stopped))
     if ended.timed_out:
-        said = f"{order.step}: ended after its timeout of {order.limits.timeout:g} s"
+        said = f"{order.step}: ended after its timeout of {order.limits.timeout:g} s (`timeout` raises it)"
         return Outcome("failed", exits.RETRY, Failure("Timeout", said))
     if ended.report is not None and "error" in ended.report:
         error = ended.report["error"]
         message = error["message"]
         if error["type"] == MemoryError.__name__ and order.limits.memory is not None:
-            message = f"{message or 'out of memory'} (the step's limit is {order.limits.memory} bytes)"
+            limit = f"the step's limit is {order.limits.memory} bytes; `resources.memory` raises it"
+            message = f"{message or 'out of memory'} ({limit})"
         told = Failure(error["type"], message, tuple(error["frames"]))
         return Outcome("failed", ended.report["code"], told, shown=True)
     if ended.status < 0:

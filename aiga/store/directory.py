@@ -202,6 +202,11 @@ class DirectoryStore(Store):
         try:
             yield
         except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            if not self.root.is_dir():
+                raise UserError(
+                    f"{self.address}: {key} cannot be stored: the store is no folder "
+                    "(move away what is there, or name another store)"
+                ) from error
             raise Blocked(
                 f"{self.address}: {key} cannot be stored: it, or a part of it, is a file where a folder is needed, "
                 "or a folder (choose another key)"

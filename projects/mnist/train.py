@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
-os.environ["NPROC"] = "1"  # threads of XLA: more would add in another order, and other machines make other models
+os.environ["NPROC"] = "1"  # of XLA's threads: their number decides in which order it adds, and so the model
 
 import jax
 import keras

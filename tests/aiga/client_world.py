@@ -18,7 +18,7 @@ from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec
 
 IMAGE = TensorSpec("input_1", "FP32", (-1, 28, 28, 1))
 ROW = TensorSpec("X", "FP32", (-1, 64))
-BASE = "/seldon/default/digits/v2/models/digits"
+BASE = "/seldon/project-digits/digits/v2/models/digits"
 
 
 def sums(message: Message) -> Message:

@@ -52,7 +52,9 @@ def tensors(
         shapes: up to four dimensions, of any size up to 3, when left out.
     """
     datatype = draw(st.sampled_from(datatypes))
-    shape = draw(shapes or hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
+    if shapes is None:
+        shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
+    shape = draw(shapes)
     if datatype == "BYTES":
         element = st.text(max_size=8).map(str.encode) if text else st.binary(max_size=8)
         count = int(np.prod(shape))

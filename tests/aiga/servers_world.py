@@ -23,26 +23,29 @@ T = TypeVar("T")
 NEEDS = Needs(frozenset({"onnx", "sklearn"}))
 """One environment for all tests."""
 
-CLASS = '''
+CLASS = """
 import numpy as np
 from seldon_core.metrics import create_counter
 from seldon_core.user_model import SeldonComponent, SeldonResponse
 
 
 class Scorer(SeldonComponent):
-    def __init__(self, factor=1):
+    def __init__(self, factor=1, model_uri=None):
         self.factor = factor
+        self.folder = model_uri
 
     def load(self):
         with open("names.txt") as file:
             self.names = file.read().split()
+        with open(f"{self.folder}/weights.bin") as file:
+            self.weights = file.read()
 
     def predict(self, X, features_names=None, meta=None):
         if isinstance(X, str):
             return X.upper()
         if len(X) == 0:
             raise ValueError("no rows")
-        return SeldonResponse(X * self.factor, tags={"columns": list(features_names)})
+        return SeldonResponse(X * self.factor, tags={"columns": list(features_names), "model": self.weights})
 
     def class_names(self):
         return self.names
@@ -58,7 +61,7 @@ class Scorer(SeldonComponent):
 
     def send_feedback(self, X, features_names, reward, truth, routing=None):
         return [reward, routing]
-'''
+"""
 
 
 class Loop:

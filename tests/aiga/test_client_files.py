@@ -177,8 +177,10 @@ class TestCsv:
         name, datatype, data = only(written("a,b\n1,2\n3,4.5\n", "x.csv"), PAIR)
         assert (name, datatype, data.dtype, data.tolist()) == ("x", "FP32", np.float32, [[1, 2], [3, 4.5]])
 
-    def test_a_first_line_of_numbers_is_a_row(self, written: Any) -> None:
-        assert only(written("1,2\n3,4\n", "x.csv"), PAIR)[2].tolist() == [[1, 2], [3, 4]]
+    @pytest.mark.parametrize("first", [[1, 2], [0.0, 0.0], [-1e-5, 2.5]])
+    def test_a_first_line_of_numbers_is_a_row(self, first: list[float], written: Any) -> None:
+        found = only(written(f"{first[0]},{first[1]}\n3,4\n", "x.csv"), PAIR)[2]
+        assert found.tolist() == np.array([first, [3, 4]], np.float32).tolist()
 
     def test_a_row_may_be_an_image(self, written: Any) -> None:
         rows = "\n".join(",".join(["7"] * 784) for _ in range(2))

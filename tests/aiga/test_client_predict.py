@@ -109,7 +109,7 @@ def test_an_address_that_is_none_is_told(address: str, file: Path) -> None:
 @pytest.mark.parametrize("names", [{"deployment": "other"}, {"namespace": "other"}, {"model": "other"}])
 def test_a_deployment_that_is_not_there_is_told(names: dict[str, str], gateway: Gateway, file: Path) -> None:
     given = {"deployment": "digits", **names}
-    with pytest.raises(UserError, match=r"404: .* \(is .* served there, in namespace .*\?\)"):
+    with pytest.raises(UserError, match=r"404: .* \(is .* served there, in that namespace\?\)"):
         predict(gateway.address, given.pop("deployment"), file, **given)  # type: ignore[arg-type]
 
 

@@ -109,7 +109,7 @@ def test_a_path_that_is_built_is_read_back_whatever_the_names(target: Target, pl
     ],
 )
 def test_what_no_path_is_for_cannot_be_built(target: Any) -> None:
-    with pytest.raises(ValueError, match="no path|goes with"):
+    with pytest.raises(ValueError, match=r"no path|goes with"):
         build(target)
 
 

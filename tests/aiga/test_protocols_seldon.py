@@ -110,7 +110,9 @@ def test_rows_of_mixed_values_are_text_as_numpy_makes_them() -> None:
 
 def test_a_model_s_data_type_is_taken_when_the_values_are_of_it() -> None:
     spec = TensorSpec("x", "INT32", (-1, 2))
-    assert read({"data": {"tensor": {"shape": [1, 2], "values": [1, 2.0]}}}, spec).message.tensors[0].datatype == "INT32"
+    assert (
+        read({"data": {"tensor": {"shape": [1, 2], "values": [1, 2.0]}}}, spec).message.tensors[0].datatype == "INT32"
+    )
     large = read({"data": {"ndarray": [2**63]}}).message.tensors[0]
     assert (large.datatype, large.data.tolist()) == ("UINT64", [2**63])
 
@@ -130,7 +132,11 @@ def test_a_model_s_data_type_is_taken_when_the_values_are_of_it() -> None:
         ({"data": {"ndarray": [1, {}]}}, [], "data.ndarray: has values of different types"),
         ({"data": {"ndarray": [2**64]}}, [], r"data.ndarray\[0\]: is 18446744073709551616; UINT64 takes"),
         ({"data": {"ndarray": [1], "names": [7]}}, [], r"data.names\[0\]: is 7; it must be a string"),
-        ({"data": {"tensor": {"shape": [3], "values": [1]}}}, [], r"tensor.values: has 1 elements; shape \[3\] takes 3"),
+        (
+            {"data": {"tensor": {"shape": [3], "values": [1]}}},
+            [],
+            r"tensor.values: has 1 elements; shape \[3\] takes 3",
+        ),
         ({"data": {"tensor": {"shape": [1], "values": ["1"]}}}, [], r'tensor.values\[0\]: is "1"; FP64 takes numbers'),
         ({"data": {"tensor": {"shape": [-1], "values": []}}}, [], r"tensor.shape\[0\]: is -1; it must be a whole"),
         ({"data": {"tensor": 1}}, [], "data.tensor: is 1; it must be an object with shape and values"),
@@ -140,12 +146,20 @@ def test_a_model_s_data_type_is_taken_when_the_values_are_of_it() -> None:
         ({"binData": "?"}, [], r'binData: is "\?"; it must be a string in base64'),
         ({"binData": 7}, [], "binData: is 7; it must be a string in base64"),
         ({"strData": 7}, [], "strData: is 7; it must be a string"),
-        ({"data": {"ndarray": [[1, 2.5]]}}, [TensorSpec("x", "INT8", (-1, 2))], r"ndarray\[0\]\[1\]: is 2.5; INT8 takes"),
+        (
+            {"data": {"ndarray": [[1, 2.5]]}},
+            [TensorSpec("x", "INT8", (-1, 2))],
+            r"ndarray\[0\]\[1\]: is 2.5; INT8 takes",
+        ),
         ({"data": {"ndarray": [[300]]}}, [TensorSpec("x", "INT8", (-1, 1))], r"ndarray\[0\]\[0\]: is 300; INT8 takes"),
         ({"data": {"ndarray": [[1e300]]}}, [TensorSpec("x", "FP32", (-1, 1))], r"is 1e\+300; FP32 takes numbers"),
         ({"data": {"ndarray": [9.3e18]}}, [TensorSpec("x", "INT64", (-1,))], r"is 9.3e\+18; INT64 takes"),
         ({"data": {"ndarray": [2]}}, [TensorSpec("x", "BOOL", (-1,))], "is 2; BOOL takes 0 and 1"),
-        ({"data": {"ndarray": ["a"]}}, [TensorSpec("x", "FP32", (-1,))], "data.ndarray: has text; the model takes FP32"),
+        (
+            {"data": {"ndarray": ["a"]}},
+            [TensorSpec("x", "FP32", (-1,))],
+            "data.ndarray: has text; the model takes FP32",
+        ),
         ({"data": {"ndarray": [1]}}, [TensorSpec("x", "BYTES", (-1,))], "data.ndarray: has numbers; the model takes B"),
         ({"data": {"ndarray": [1]}}, [TensorSpec("x", "FP32", (-1, 1))], r"has shape \[1\]; x takes \[-1, 1\]"),
         (
@@ -201,7 +215,8 @@ def test_feedback_comes_back_as_it_went() -> None:
     )
     read = seldon.read_feedback(seldon.write_feedback(feedback).content, inputs=[TensorSpec("x", "FP64", (-1, 2))])
     assert read.reward == 0.25
-    for one, other in ((read.request, feedback.request), (read.response, feedback.response), (read.truth, feedback.truth)):
+    for part in ("request", "response", "truth"):
+        one, other = getattr(read, part), getattr(feedback, part)
         assert one is not None and other is not None
         same(one, other)
     empty = seldon.read_feedback(b"{}")

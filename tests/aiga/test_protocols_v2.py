@@ -203,7 +203,9 @@ def test_a_wrong_request_is_refused_with_the_place_and_the_rule(text: bytes, rea
         ("BYTES", [0], b"\x01\x00\x00\x00a", 5, "has 1 strings; its shape takes 0"),
     ],
 )
-def test_wrong_binary_tensors_are_refused(datatype: str, shape: list[int], content: bytes, size: int, reason: str) -> None:
+def test_wrong_binary_tensors_are_refused(
+    datatype: str, shape: list[int], content: bytes, size: int, reason: str
+) -> None:
     fields = {"name": "x", "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": size}}
     text = json.dumps({"inputs": [fields]}).encode()
     with pytest.raises(BadRequest, match=reason):
@@ -212,7 +214,7 @@ def test_wrong_binary_tensors_are_refused(datatype: str, shape: list[int], conte
 
 @pytest.mark.parametrize("length", ["-1", "x", "", "9" * 30, "10000", "1e2", "²"])
 def test_a_wrong_length_of_the_json_is_refused(length: str) -> None:
-    with pytest.raises(BadRequest, match="header Inference-Header-Content-Length: is .*; it must be a number up to"):
+    with pytest.raises(BadRequest, match=r"header Inference-Header-Content-Length: is .*; it must be a number up to"):
         v2.read_request(body(), {"Inference-Header-Content-Length": length})
 
 

@@ -32,10 +32,8 @@ def test_a_fault_is_told_with_its_step_its_cause_and_where_its_output_is(faulty:
     "step",
     [
         *(name for name, fault in FAULTS.items() if fault.line),
-        *(
-            pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="the frame told is the library's innermost"))
-            for name in ("fills", "full")
-        ),
+        "fills",
+        "full",
     ],
 )
 def test_the_line_of_the_users_own_file_is_told(faulty: Ran, step: str) -> None:
@@ -43,7 +41,6 @@ def test_the_line_of_the_users_own_file_is_told(faulty: Ran, step: str) -> None:
 
 
 @pytest.mark.parametrize(("step", "key"), [("hangs", "`timeout`"), ("greedy", "resources")])
-@pytest.mark.xfail(strict=True, reason="a limit that was hit is told without the key that raises it")
 def test_a_limit_that_was_hit_is_told_with_the_key_that_raises_it(faulty: Ran, step: str, key: str) -> None:
     assert key in faulty.told(step)
 
@@ -84,7 +81,6 @@ def test_after_mending_what_failed_runs_and_the_rest_is_reused(faulty: Ran) -> N
     assert states(faulty.mended) == {**dict.fromkeys(FAULTS, "done"), **dict.fromkeys(HARMLESS, "reused")}
 
 
-@pytest.mark.xfail(strict=True, reason="the digest of an output that is a pipe or a device is never done")
 def test_an_output_that_is_no_file_ends_the_step(tmp_path: Path) -> None:
     project = one_step(tmp_path, "os.mkfifo(out)", "timeout: 1s")
     process = project.start("run")
@@ -98,7 +94,6 @@ def test_an_output_that_is_no_file_ends_the_step(tmp_path: Path) -> None:
     assert "only" in output
 
 
-@pytest.mark.xfail(strict=True, reason="`ended by the runner` stands before what the step's wrapper said itself")
 def test_a_step_whose_own_records_cannot_be_written_says_so(tmp_path: Path) -> None:
     project = one_step(tmp_path, f"{limit_the_wrapper(1000)}; out.write_text('x')")
     assert "cannot be written" in project.aiga("run", code=1)
@@ -179,9 +174,6 @@ def test_trials_without_a_finite_objective_fail_and_the_others_go_on(searched: t
     assert sorted(each.parent.name for each in found.glob("trials/*/model.txt")) == ["0000", "0001", "0007"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the line of a failed trial has no reason, and its log goes with the work folder"
-)
 @pytest.mark.parametrize("where", ["on the screen", "in the store"])
 def test_why_a_trial_failed_is_told(searched: tuple[Made, str], where: str) -> None:
     project, output = searched

@@ -48,19 +48,19 @@ def values(answer: Message) -> Any:
 class Seen:
     """Keeps what its predict was given."""
 
-    def predict(self, X: Any, names: Any, meta: Any = None) -> Any:
-        self.seen = (X, names, meta)
-        return X
+    def predict(self, x: Any, names: Any, meta: Any = None) -> Any:
+        self.seen = (x, names, meta)
+        return x
 
 
 class OnlyX:
-    def predict(self, X: Any) -> Any:
-        return X + 1
+    def predict(self, x: Any) -> Any:
+        return x + 1
 
 
 class TwoArguments:
-    def predict(self, X: Any, features_names: Any) -> Any:
-        return X + len(features_names)
+    def predict(self, x: Any, features_names: Any) -> Any:
+        return x + len(features_names)
 
 
 class Anything:
@@ -87,9 +87,9 @@ def test_a_type_error_inside_a_method_is_not_taken_for_a_wrong_signature(methods
     class Counting:
         calls = 0
 
-        def predict(self, X: Any, names: Any, meta: Any = None) -> Any:
+        def predict(self, x: Any, names: Any, meta: Any = None) -> Any:
             self.calls += 1
-            return X + None
+            return x + None
 
     instance = Counting()
     with pytest.raises(ServingError, match="predict: TypeError") as failed:
@@ -150,8 +150,8 @@ def test_names_of_columns_come_from_the_class_or_are_numbered(methods: Any) -> N
 
 def test_tags_and_metrics_of_class_and_request_are_in_the_meta_and_in_prometheus(methods: Any) -> None:
     class Telling:
-        def predict(self, X: Any, names: Any) -> Any:
-            return SeldonResponse(X, {"of": "call"}, [{"type": "TIMER", "key": "took", "value": 20}])
+        def predict(self, x: Any, names: Any) -> Any:
+            return SeldonResponse(x, {"of": "call"}, [{"type": "TIMER", "key": "took", "value": 20}])
 
         def tags(self) -> Any:
             return {"of": "class", "v": 1}
@@ -171,7 +171,9 @@ def test_tags_and_metrics_of_class_and_request_are_in_the_meta_and_in_prometheus
     assert samples["took_count"].value == 2 and samples["took_sum"].value == pytest.approx(0.04)
 
 
-@pytest.mark.parametrize("wrong", [[{"type": "COUNTER", "key": "k"}], {"key": 1}, [{"type": "X", "key": "k", "value": 1}]])
+@pytest.mark.parametrize(
+    "wrong", [[{"type": "COUNTER", "key": "k"}], {"key": 1}, [{"type": "X", "key": "k", "value": 1}]]
+)
 def test_metrics_that_are_none_are_an_error(methods: Any, wrong: Any) -> None:
     class Wrong(OnlyX):
         def metrics(self) -> Any:
@@ -186,7 +188,7 @@ def test_a_router_must_say_an_int(methods: Any) -> None:
         def __init__(self, way: Any) -> None:
             self.way = way
 
-        def route(self, X: Any, names: Any) -> Any:
+        def route(self, x: Any, names: Any) -> Any:
             return self.way
 
     assert values(methods(Router(1)).call("route", [message(ROWS)])) == [[1]]
@@ -239,10 +241,10 @@ def test_what_the_base_class_only_declares_is_absent(methods: Any) -> None:
 
 def test_a_class_chooses_the_status_of_its_error(methods: Any) -> None:
     class Refusing:
-        def predict(self, X: Any, names: Any) -> Any:
+        def predict(self, x: Any, names: Any) -> Any:
             raise SeldonMicroserviceException("too many rows", status_code=413)
 
-    with pytest.raises(ServingError, match="^too many rows$") as refused:
+    with pytest.raises(ServingError, match=r"^too many rows$") as refused:
         methods(Refusing()).call("predict", [message(ROWS)])
     assert refused.value.status == 413
 

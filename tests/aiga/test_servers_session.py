@@ -43,12 +43,15 @@ def test_the_only_input_may_have_any_name_and_any_number_of_rows(session: Sessio
         (message(tensor([[b"a"] * 4], "BYTES")), "the model takes FP32"),
         (message(tensor(ROW), tensor(ROW, name="y")), "inputs: must be x, got x, y"),
         (message(), "inputs: must be x, got none"),
-        (message(tensor(ROW), requested=("nope",)), "output nope: the model has none of this name; it has twice, flags"),
+        (
+            message(tensor(ROW), requested=("nope",)),
+            "output nope: the model has none of this name; it has twice, flags",
+        ),
         (message(tensor([[1e300] * 4], "FP64")), "FP32 takes numbers from"),
     ],
 )
 def test_a_wrong_request_is_refused_with_its_reason(session: Session, request_: Message, reason: str) -> None:
-    with pytest.raises(BadRequest, match=".*") as refused:
+    with pytest.raises(BadRequest) as refused:
         session.run(request_)
     assert reason in refused.value.reason and refused.value.status == 400
 
@@ -61,7 +64,7 @@ def test_numbers_of_another_type_are_taken_where_they_stay_what_they_are(session
 def test_whole_numbers_are_not_made_of_fractions(tmp_path: Path) -> None:
     whole = Session(doubling(tmp_path / "m.onnx", TensorProto.INT32), threads=1)
     assert outputs(whole.run(message(tensor([[1.0, 2.0, 3.0, 4.0]], "FP64"))))["twice"] == [[2, 4, 6, 8]]
-    with pytest.raises(BadRequest, match="is 1.5; INT32 takes whole numbers"):
+    with pytest.raises(BadRequest, match=r"is 1\.5; INT32 takes whole numbers"):
         whole.run(message(tensor([[1.5, 2, 3, 4]], "FP64")))
 
 

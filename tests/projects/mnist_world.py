@@ -91,11 +91,10 @@ class Copy:
         left = {name: block for name, block in project.items() if block is not None}
         file.write_text(yaml.safe_dump(left, sort_keys=False, allow_unicode=True))
 
-    def ask(self, **least: float) -> None:
-        """Sets what the gates on metrics ask, by their kind."""
+    def ask(self, **changes: dict[str, Any]) -> None:
+        """Changes what the gates ask, by their kind."""
         evaluate = yaml.safe_load((self.folder / "project.yaml").read_text())["evaluate"]
-        gates = [{**gate, "min": least[gate["kind"]]} if gate["kind"] in least else gate for gate in evaluate["gates"]]
-        self.change(evaluate={**evaluate, "gates": gates})
+        self.change(evaluate={**evaluate, "gates": [{**g, **changes.get(g["kind"], {})} for g in evaluate["gates"]]})
 
     def without_model(self) -> None:
         """Leaves the data steps alone, which need nothing that these tests do not have themselves."""

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.skipif(
 )
 ENOUGH = 8
 """Epochs after which so few images are learnt well."""
-ASKED = {"threshold": 0.95, "slice": 0.8}
-"""What so few allow to ask: a digit has about forty to be judged by."""
+ASKED = {"threshold": {"min": 0.95}, "slice": {"min": 0.8}, "latency": {"max": "1s"}}
+"""What so few allow to ask, a digit has about forty to be judged by; and a machine that is busy with other tests."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def tag(output: str) -> str:
 
 
 def test_both_learning_rates_are_tried_for_three_epochs_each(ran: Ran) -> None:
-    tried = re.findall(r"trial \d: complete, val_accuracy [\d.]+ \(learning_rate=([\d.]+)\)", ran.short)
+    tried = re.findall(r"trial \d: complete, val_loss [\d.]+ \(learning_rate=([\d.]+)\)", ran.short)
     assert sorted(map(float, tried)) == [0.0002, 0.0003]
     lines = (ran.store / "runs" / tag(ran.short) / "train" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
@@ -77,7 +77,7 @@ def test_one_that_passes_the_gates_goes_into_production(ran: Ran) -> None:
     assert "FAILED" not in ran.long
     assert "model mnist@1 is in production" in ran.long
     assert re.search(r"^split: reused", ran.long, re.MULTILINE), "other epochs do not change the data"
-    assert ran.evidence["metrics"]["accuracy"] >= ASKED["threshold"]
+    assert ran.evidence["metrics"]["accuracy"] >= ASKED["threshold"]["min"]
     assert {trial["parameters"]["learning_rate"] for trial in ran.evidence["trials"]} == {0.0002, 0.0003}
 
 

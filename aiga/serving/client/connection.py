@@ -9,12 +9,12 @@ from typing import Self
 import requests
 
 from aiga.errors import AigaError, TransientError, UserError
+from aiga.names import PROJECT_PREFIX
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols import paths, v2, v2_bodies
 from aiga.serving.protocols.body import Body
 from aiga.serving.protocols.metadata import ModelMetadata
 
-NAMESPACE = "default"
 _LATER = (408, 429, 502, 503, 504)
 """Statuses that may pass."""
 
@@ -26,13 +26,15 @@ class Deployment:
     address: str
     """Of the gateway: http://127.0.0.1:8003."""
     name: str
-    namespace: str = NAMESPACE
+    namespace: str = ""
+    """That of the project of its name when left out."""
     model: str = ""
     """As the path names it; the deployment's name when left out."""
 
     def url(self, verb: paths.Verb) -> str:
         """Where v2 does that with the model."""
-        target = paths.Target("v2", verb, self.namespace, self.name, self.model or self.name)
+        namespace = self.namespace or PROJECT_PREFIX + self.name
+        target = paths.Target("v2", verb, namespace, self.name, self.model or self.name)
         return self.address.rstrip("/") + paths.build(target)
 
 
@@ -87,7 +89,7 @@ class Connection:
             return response
         reason = f"{url}: {response.status_code}: {v2.error_reason(response.content)}"
         if response.status_code == requests.codes.not_found:
-            raise UserError(f"{reason} (is {where.name} served there, in namespace {where.namespace}?)")
+            raise UserError(f"{reason} (is {where.name} served there, in that namespace?)")
         if response.status_code in _LATER:
             raise TransientError(reason)
         raise (UserError if response.status_code < 500 else AigaError)(reason)

@@ -139,9 +139,8 @@ def _rows(rows: Any) -> Given:
 def _table(file: Path) -> Table:
     """A CSV; its first line names the columns unless it is all numbers."""
     try:
-        frame = pd.read_csv(file)
-        if all(_is_number(str(name)) for name in frame.columns):
-            frame = pd.read_csv(file, header=None)
+        first = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0]
+        frame = pd.read_csv(file, header=None if all(map(_is_number, map(str, first))) else 0)
     except (ValueError, UnicodeError) as error:
         raise UserError(f"{file}: is no CSV: {' '.join(str(error).split())}") from None
     frame.columns = frame.columns.map(str)

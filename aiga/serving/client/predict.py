@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from aiga.errors import UserError
-from aiga.serving.client.connection import NAMESPACE, Connection, Deployment
+from aiga.serving.client.connection import Connection, Deployment
 from aiga.serving.client.files import read
 from aiga.serving.client.fit import fit
 from aiga.serving.messages import BadRequest, Message
@@ -60,7 +60,7 @@ def predict(
     deployment: str,
     file: Path,
     *,
-    namespace: str = NAMESPACE,
+    namespace: str = "",
     model: str = "",
     white: float | None = None,
     timeout: float = 30,
@@ -71,7 +71,7 @@ def predict(
         address: Of the gateway: http://127.0.0.1:8003.
         deployment: Its name.
         file: JSON, CSV or an image; see `files.read` and `fit.fit`.
-        namespace: The deployment's.
+        namespace: The deployment's; that of the project of its name when left out.
         model: As the path names it; the deployment's name when left out.
         white: The value of a white pixel of an image; 1 for floating point and 255 for others when left out.
         timeout: Seconds after which a connection or an answer is given up.

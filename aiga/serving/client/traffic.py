@@ -11,7 +11,7 @@ import aiohttp
 import numpy as np
 
 from aiga.errors import UserError
-from aiga.serving.client.connection import NAMESPACE, Connection, Deployment
+from aiga.serving.client.connection import Connection, Deployment
 from aiga.serving.client.files import Values
 from aiga.serving.client.fit import fit
 from aiga.serving.client.summary import NOBODY, Summary
@@ -33,7 +33,7 @@ def run(
     rate: float,
     *,
     sticky: str | None = None,
-    namespace: str = NAMESPACE,
+    namespace: str = "",
     model: str = "",
     timeout: float = 10,
 ) -> Summary:
@@ -46,7 +46,7 @@ def run(
         seconds: How long requests are sent; `seconds` times `rate` of them, one at least.
         rate: Requests a second, evenly spaced.
         sticky: Header that names the caller, who is `row-<index>`: each row has its own. None for no callers.
-        namespace: The deployment's.
+        namespace: The deployment's; that of the project of its name when left out.
         model: As the path names it; the deployment's name when left out.
         timeout: Seconds after which a request has failed.
 

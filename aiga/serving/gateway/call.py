@@ -22,9 +22,6 @@ class Call:
     namespace: str
     deadline: float
     """The event loop's time by which the answer must be there."""
-    model: str = ""
-    """As the client's path names it; empty where it names none."""
-    version: str = ""
 
     def headers(self) -> dict[str, str]:
         """What is sent on to a server, so that it knows of which request its work is part."""

@@ -10,6 +10,7 @@ from aiohttp import ClientError
 from aiga.errors import TransientError
 from aiga.serving.gateway.backend import Backend, Live
 from aiga.serving.gateway.call import Answer
+from aiga.serving.gateway.deployment import Deployment
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.metrics import Metrics
 from aiga.serving.gateway.mirror import Mirror
@@ -95,7 +96,7 @@ class Dispatcher:
                     answer = await backend.predictor.infer(message, exchange.call)
             status = _status(answer)
         except Exception as error:
-            failed = _failed(error, backend, limit - now)
+            failed = _failed(error, backend, live.deployment)
             status = failed.status
             return failed
         finally:
@@ -125,10 +126,11 @@ def _status(answer: Answer | Message | None) -> int:
     return answer.status if isinstance(answer, Answer) else 200
 
 
-def _failed(error: Exception, backend: Backend, limit: float) -> Failed:
+def _failed(error: Exception, backend: Backend, deployment: Deployment) -> Failed:
     """What a client is told of an exception."""
     if isinstance(error, TimeoutError):
-        return Failed(504, f"{backend.name} gave no answer within {limit:.3g} s", backend)
+        limit = deployment.try_timeout or deployment.timeout
+        return Failed(504, f"{backend.name} gave no answer in time (timeout {limit:g} s)", backend)
     if isinstance(error, ServingError):
         return Failed(error.status, error.reason, backend)
     reason = f"{backend.name}: {type(error).__name__}: {error}".rstrip(": ")

@@ -29,6 +29,10 @@ class Exchange:
     """Bytes of the body."""
     service: str
     """What a server behind is asked, as Seldon's metrics name it: the path of its own."""
+    model: str = ""
+    """Name that the client calls the model by; empty where it calls it none."""
+    version: str = ""
+    """Of the model, where the client wants no other."""
     method: str = POST
     """How metrics name the way that it came."""
     raw: bytes | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from aiga.serving.gateway.about import SERVER
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Answer
 from aiga.serving.gateway.codes import UNARY
+from aiga.serving.gateway.dispatch import GONE
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway
 from aiga.serving.gateway.grpc_wire import WIRES, Wire, size
@@ -26,7 +28,6 @@ from aiga.serving.protocols.protos.methods import SELDON, TENSORFLOW, V2, handle
 
 DEPLOYMENT, NAMESPACE = "seldon", "namespace"
 """Metadata that name the deployment, by which Istio routes; both may be left out."""
-_GONE = 499
 
 
 class GrpcServer:
@@ -81,7 +82,7 @@ class GrpcServer:
         outcome: Outcome | None = None
         exchange: Exchange | None = None
         backend: Backend | None = None
-        code = _GONE
+        code = 500
         try:
             self._predictions.check(headers.get(NAMESPACE, ""), headers.get(DEPLOYMENT, ""))
             exchange = await self._exchange(wire, content, served)
@@ -102,6 +103,9 @@ class GrpcServer:
                 served.log_request(backend, exchange, code)
             await _abort(context, error, served)
             raise
+        except asyncio.CancelledError:
+            code = GONE
+            raise
         finally:
             served.end(outcome, codes.named(code, UNARY), backend)
 
@@ -109,7 +113,6 @@ class GrpcServer:
         inputs = () if wire.typed else await self._predictions.inputs()
         request = wire.read(content, inputs, served.live.deployment.body_bytes)
         message = request.message
-        served.asked_for(message.model, message.version)
         request = request._replace(message=message.with_(model="", version=""))
         return Exchange(
             served.call,
@@ -117,13 +120,15 @@ class GrpcServer:
             partial(wire.request_json, request.message, request.form),
             len(content),
             f"/{wire.service}/{wire.method}",
+            model=message.model,
+            version=message.version,
             method=UNARY,
         )
 
     async def _feedback(self, content: bytes, context: Any) -> bytes:
         headers = _headers(context)
         served = self._predictions.begin(headers, "seldon", f"/{SELDON}/SendFeedback", UNARY)
-        backend, code = None, _GONE
+        backend, code = None, 500
         try:
             self._predictions.check(headers.get(NAMESPACE, ""), headers.get(DEPLOYMENT, ""))
             feedback = grpc_seldon.read_feedback(content, inputs=await self._predictions.inputs())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from aiga.names import REQUEST_EVENT, RESPONSE_EVENT
 from aiga.serving.gateway import tracing
@@ -30,10 +29,6 @@ class Served:
         self.live: Live = gateway.live
         self._gateway, self._service, self._method = gateway, service, method
         self._begun, self._when = time.perf_counter(), time.time()
-
-    def asked_for(self, model: str, version: str) -> None:
-        """Takes in which model, and which version of it, the client names; empty where it names none."""
-        self.call = replace(self.call, model=model, version=version)
 
     def end(self, outcome: Outcome | None, code: str, backend: Backend | None = None, *, shown: bool = True) -> None:
         """Counts it.
@@ -76,13 +71,7 @@ class Predictions:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
 
-    def begin(
-        self,
-        headers: Mapping[str, str],
-        protocol: str,
-        service: str,
-        method: str,
-    ) -> Served:
+    def begin(self, headers: Mapping[str, str], protocol: str, service: str, method: str) -> Served:
         """Takes a request up; `headers` have lower-case names, or are found whatever their case."""
         deployment = self.gateway.deployment
         deadline = asyncio.get_running_loop().time() + deployment.timeout
@@ -108,18 +97,18 @@ class Predictions:
         Raises:
             Failed: 404, it names a model or a version that there is not.
         """
-        live, call = self.gateway.live, exchange.call
+        live = self.gateway.live
         deployment = live.deployment
         exchange.variant = headers.get(deployment.variant_header)
         if deployment.sticky_header is not None:
             exchange.key = headers.get(deployment.sticky_header)
-        if call.model and call.model not in live.models:
-            raise Failed(404, f"{deployment.name} serves {', '.join(sorted(live.models))}, not {call.model}")
-        if call.version and live.versions:
-            if call.version not in live.versions:
+        if exchange.model and exchange.model not in live.models:
+            raise Failed(404, f"{deployment.name} serves {', '.join(sorted(live.models))}, not {exchange.model}")
+        if exchange.version and live.versions:
+            if exchange.version not in live.versions:
                 served = ", ".join(sorted(live.versions))
-                raise Failed(404, f"{deployment.name} serves version {served}, not {call.version}")
-            exchange.variant, exchange.pinned = live.versions[call.version], True
+                raise Failed(404, f"{deployment.name} serves version {served}, not {exchange.version}")
+            exchange.variant, exchange.pinned = live.versions[exchange.version], True
 
     async def inputs(self) -> Sequence[TensorSpec]:
         """What the model takes, as far as its server tells."""

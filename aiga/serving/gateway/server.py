@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -118,13 +119,12 @@ class Server:
     async def _infer(self, request: BaseRequest, target: Target) -> web.Response:
         headers, wire = request.headers, WIRES[target.protocol]
         served = self._predictions.begin(headers, target.protocol, "predictions", POST)
-        served.asked_for(target.model, target.version)
         exchange: Exchange | None = None
         outcome: Outcome | None = None
         backend: Backend | None = None
-        code = GONE
+        code = 500
         try:
-            exchange = await self._exchange(request, served, wire)
+            exchange = await self._exchange(request, target, served)
             self._predictions.address(exchange, headers)
             outcome = await self._gateway.dispatcher.predict(exchange)
             backend = outcome.backend
@@ -139,12 +139,15 @@ class Server:
             if exchange is not None and backend is not None:
                 served.log_request(backend, exchange, code)
             return self._refused(target.protocol, error, served, backend)
+        except asyncio.CancelledError:
+            code = GONE
+            raise
         finally:
             served.end(outcome, str(code), backend)
 
-    async def _exchange(self, request: BaseRequest, served: Served, wire: Wire) -> Exchange:
+    async def _exchange(self, request: BaseRequest, target: Target, served: Served) -> Exchange:
         """The request with its body."""
-        headers, limits = request.headers, served.live.deployment
+        headers, limits, wire = request.headers, served.live.deployment, WIRES[target.protocol]
         content = await intake.read(request, limits.body_bytes, limits.timeout)
         handed_on = {name: headers[name] for name in _HANDED_ON if name in headers}
         inputs = () if wire.typed else await self._predictions.inputs()
@@ -153,7 +156,9 @@ class Server:
             partial(wire.read, content, handed_on, inputs, limits.body_bytes),
             loggable(content, handed_on, response=False),
             len(content),
-            wire.service.format(served.call.model or limits.name),
+            wire.service.format(target.model or limits.name),
+            model=target.model,
+            version=target.version,
             raw=content if wire.typed else None,
             headers=handed_on,
         )
@@ -161,7 +166,7 @@ class Server:
     async def _feedback(self, request: BaseRequest) -> web.Response:
         headers = request.headers
         served = self._predictions.begin(headers, "seldon", "feedback", POST)
-        limits, code, backend = served.live.deployment, GONE, None
+        limits, code, backend = served.live.deployment, 500, None
         try:
             content = await intake.read(request, limits.body_bytes, limits.timeout)
             feedback = seldon.read_feedback(content, inputs=await self._predictions.inputs(), limit=limits.body_bytes)

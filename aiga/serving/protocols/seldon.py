@@ -214,7 +214,7 @@ def _tftensor(fields: Any, where: str) -> Tensor:
         raise BadRequest(f"{where}: is {shown(fields)}; it must be TensorFlow's TensorProto as an object")
     try:
         proto = json_format.ParseDict(check_depth(fields, where), tensorflow_pb2.TensorProto())
-    except (json_format.ParseError, TypeError, ValueError) as wrong:
+    except (json_format.ParseError, TypeError, ValueError, OverflowError) as wrong:
         raise BadRequest(f"{where}: is no TensorProto: {' '.join(str(wrong).split())[:200]}") from None
     return tensor_proto.read(payloads.UNNAMED, proto, where)
 

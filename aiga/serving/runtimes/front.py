@@ -10,32 +10,22 @@ import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any
 
 from mlserver.errors import MLServerError
 
 from aiga.serving.messages import ServingError
-from aiga.serving.protocols import paths, v2
-from aiga.serving.protocols.body import LIMIT, Body, error, written
+from aiga.serving.protocols import paths, v2, v2_bodies
+from aiga.serving.protocols.body import LIMIT, Body, error
 from aiga.serving.runtimes import calls
 from aiga.serving.runtimes.answering import Answering
+from aiga.serving.runtimes.names import METRICS_HEADER
 
-METRICS_HEADER = "x-aiga-metrics"
-"""Of a response: the metrics of a wrapped class as JSON, for those who pass the body on unread."""
-BINARY = "binary_tensor_data"
-"""Name of the binary extension in the server's metadata."""
 _log = logging.getLogger("mlserver.rest")
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Plane(Protocol):
-    """What is used of MLServer's data plane."""
-
-    def _infer_contextmanager(self, name: str, version: str | None) -> AbstractAsyncContextManager[Any]: ...
 
 
 class Front:
@@ -49,23 +39,22 @@ class Front:
         if target is None or target.protocol != "v2" or scope["method"] != target.method:
             await self._app(scope, receive, send)
             return
-        model = await self._model(target)
-        if not isinstance(model, Answering) or target.verb not in ("infer", "ready"):
+        if not target.model or target.verb not in ("infer", "ready"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            model = await self._plane._model_registry.get_model(target.model, target.version or None)
+        except MLServerError as wrong:
+            await _send(send, wrong.status_code, error(str(wrong)))
+            return
+        if not isinstance(model, Answering):
             await self._app(scope, receive, send)
         elif target.verb == "ready":
             ready = await model.healthy()
-            await _send(send, 200 if ready else 503, written({"name": model.name, "ready": ready}))
+            await _send(send, 200 if ready else 503, v2_bodies.write_model_ready(model.name, ready))
         else:
             status, body = await self._infer(target, scope, receive)
             await _send(send, status, body)
-
-    async def _model(self, target: paths.Target) -> Any:
-        if not target.model:
-            return None
-        try:
-            return await self._plane._model_registry.get_model(target.model, target.version or None)
-        except MLServerError:
-            return None  # MLServer says so itself
 
     async def _infer(self, target: paths.Target, scope: Scope, receive: Receive) -> tuple[int, Body]:
         try:

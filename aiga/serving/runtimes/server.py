@@ -18,10 +18,9 @@ from mlserver.rest import RESTServer
 
 from aiga.errors import UserError
 from aiga.serving.runtimes.answering import Answering
-from aiga.serving.runtimes.front import BINARY, Front
+from aiga.serving.runtimes.front import Front
+from aiga.serving.runtimes.names import BINARY, FAILED
 
-FAILED = "aiga: "
-"""Begins the line of the log that tells why the server ended."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than clients keep theirs, lest one be closed while it is used."""
 

@@ -14,11 +14,8 @@ from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols import paths, v2, v2_bodies
 from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.serving.runtimes import calls
+from aiga.serving.runtimes.names import BINARY
 
-BINARY = "binary_tensor_data"
-"""Extension of servers to which tensors go as bytes; others get JSON."""
-METRICS_HEADER = "x-aiga-metrics"
-"""Of a reply: the metrics of a wrapped class, as JSON."""
 _LENGTH = v2.HEADER_LENGTH.lower()
 
 

@@ -6,21 +6,33 @@ import re
 import signal
 from pathlib import Path
 
-FAILED = "aiga: "
-"""Begins the line in which a server of ours tells it."""
+from aiga.serving.runtimes.names import FAILED
+
 _TAIL = 64 * 1024
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Fault|NotFound)\b.*")
 _LONGEST = 500
+MOST = 20 * 2**20
+"""Bytes after which a log is put aside before a server is started again."""
 
 
-def last_words(log: Path, code: int | None) -> str:
+def begin(log: Path) -> int:
+    """Where in the log what is said next will stand; a long log becomes `<log>.1`."""
+    size = log.stat().st_size if log.exists() else 0
+    if size <= MOST:
+        return size
+    log.replace(log.with_name(f"{log.name}.1"))
+    return 0
+
+
+def last_words(log: Path, code: int | None, start: int = 0) -> str:
     """One line: the server's own, or that of the last exception, or how it ended; and where to read more.
 
     Args:
         log: of the server; only its end is read.
         code: it ended with; negative is a signal, None while it runs.
+        start: where in the log it began.
     """
-    lines = [line.strip() for line in _tail(log).splitlines() if line.strip()]
+    lines = [line.strip() for line in _tail(log, start).splitlines() if line.strip()]
     own = next((line.removeprefix(FAILED) for line in reversed(lines) if line.startswith(FAILED)), None)
     if own is not None:
         return _short(own)
@@ -32,11 +44,11 @@ def last_words(log: Path, code: int | None) -> str:
     return f"{ended}: {_short(said)} (see {log})"
 
 
-def _tail(log: Path) -> str:
+def _tail(log: Path, start: int) -> str:
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL))
+            file.seek(max(start, file.tell() - _TAIL))
             return file.read().decode(errors="replace")
     except OSError:
         return ""

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Literal
 
 from aiga.errors import TransientError, UserError
+from aiga.serving.servers import logs
 from aiga.serving.servers.client import Client
 from aiga.serving.servers.layout import Laid
-from aiga.serving.servers.logs import last_words
 from aiga.serving.servers.ports import HOST, Ports, Reserved
 
 Say = Callable[[str], None]
@@ -75,6 +75,7 @@ class Server:
         self._reserved = Reserved()
         self._process: asyncio.subprocess.Process | None = None
         self._lifeline: int | None = None
+        self._said_before = 0
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -149,6 +150,7 @@ class Server:
     async def _launch(self) -> None:
         kept = {name: value for name, value in os.environ.items() if not _DROPPED.fullmatch(name)}
         folder = str(self.laid.folder.resolve())
+        self._said_before = logs.begin(self.log)
         watched, self._lifeline = os.pipe()
         try:
             with self.log.open("ab") as log:
@@ -244,4 +246,4 @@ class Server:
 
     def _last_words(self) -> str:
         code = self._process.returncode if self._process else None
-        return last_words(self.log, code)
+        return logs.last_words(self.log, code, self._said_before)

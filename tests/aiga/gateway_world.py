@@ -1,0 +1,339 @@
+"""A gateway to test with: predictors that do as they are told, addresses that take events, and the gateway itself.
+
+Run as a program it is a model server of a few lines, to be killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+from aiohttp import web
+
+from aiga.serving.gateway.backend import made
+from aiga.serving.gateway.call import Answer, Call
+from aiga.serving.gateway.deployment import Deployment
+from aiga.serving.gateway.gateway import Gateway
+from aiga.serving.gateway.grpc_server import GrpcServer
+from aiga.serving.gateway.server import Server
+from aiga.serving.messages import Message, ServingError, Tensor
+from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec
+
+REPOSITORY = Path(__file__).parents[2]
+INFER = "/seldon/digits/digits/v2/models/digits/infer"
+PREDICT = "/seldon/digits/digits/v1/models/digits:predict"
+PREDICTIONS = "/seldon/digits/digits/api/v1.0/predictions"
+ROW = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1.5, 2.0]}]}
+
+
+class Fake:
+    """A predictor that answers its label, after a while, or fails, as its settings say; they may be changed."""
+
+    def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
+        self.name = name
+        self.settings = dict(settings)
+        self.seen: list[tuple[Message, Call]] = []
+        self.feedbacks: list[tuple[Message, Message, float, Message | None]] = []
+        self.closed = self.cancelled = 0
+
+    async def infer(self, message: Message, context: Call) -> Message:
+        self.seen.append((message, context))
+        await self._do()
+        label = Tensor("label", "INT64", np.array([self.settings.get("label", 1)]))
+        return Message((label,), meta=self.settings.get("meta", {}))
+
+    async def ready(self) -> bool:
+        return bool(self.settings.get("ready", True))
+
+    async def metadata(self) -> ModelMetadata:
+        spec = TensorSpec("x", "FP64", (-1, 2))
+        return ModelMetadata("digits", ("1",), "onnx", (spec,), (TensorSpec("label", "INT64", (-1,)),))
+
+    async def feedback(
+        self, request: Message, response: Message, reward: float, context: Call, truth: Message | None = None
+    ) -> Message:
+        self.feedbacks.append((request, response, reward, truth))
+        return Message(())
+
+    async def close(self) -> None:
+        self.closed += 1
+
+    async def _do(self) -> None:
+        try:
+            if self.settings.get("hangs"):
+                await asyncio.Event().wait()
+            await asyncio.sleep(self.settings.get("delay", 0))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if "fails" in self.settings:
+            raise ServingError(self.settings["fails"], f"{self.name} is out of order")
+        if self.settings.get("raises"):
+            raise ConnectionResetError("gone")
+
+
+class RawFake(Fake):
+    """The same, that takes v2 requests as they come."""
+
+    def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
+        super().__init__(name, settings)
+        self.bodies: list[tuple[bytes, dict[str, str], Call]] = []
+
+    async def forward(self, body: bytes, headers: Mapping[str, str], context: Call) -> Answer:
+        self.bodies.append((body, dict(headers), context))
+        await self._do()
+        return Answer(answer_body(self.settings.get("label", 1)), 200, {"content-type": "application/json"})
+
+
+class Remote:
+    """A predictor behind HTTP: the server that this module is when it is run."""
+
+    def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
+        self.name, self._url = name, settings["url"]
+        self._session: aiohttp.ClientSession | None = None
+
+    async def infer(self, message: Message, context: Call) -> Message:
+        raise NotImplementedError
+
+    async def forward(self, body: bytes, headers: Mapping[str, str], context: Call) -> Answer:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        async with self._session.post(self._url, data=body, headers=context.headers()) as response:
+            return Answer(await response.read(), response.status, {"content-type": "application/json"})
+
+    async def ready(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def answer_body(label: int) -> bytes:
+    output = {"name": "label", "datatype": "INT64", "shape": [1], "data": [label]}
+    return json.dumps({"model_name": "digits", "outputs": [output]}).encode()
+
+
+def fake(name: str, settings: Mapping[str, Any]) -> Any:
+    """What a configuration names to get one of the above."""
+    kind = {"raw": RawFake, "remote": Remote}.get(settings.get("kind", ""), Fake)
+    return kind(name, settings)
+
+
+def predictor(name: str, weight: float = 0, *, shadow: bool = False, version: str = "", **settings: Any) -> dict[str, Any]:
+    """A predictor of a configuration, with the settings of a fake."""
+    made_by = {"make": "gateway_world:fake", "settings": settings}
+    return {"name": name, "weight": weight, "shadow": shadow, "model": "digits", "version": version, **made_by}
+
+
+def config(*predictors: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A deployment's configuration."""
+    told = predictors or (predictor("main", 100),)
+    return {"name": "digits", "namespace": "digits", "predictors": list(told), "drain": 5, **more}
+
+
+@dataclass
+class World:
+    """A gateway that runs in this process, and a client of it."""
+
+    gateway: Gateway
+    url: str
+    client: aiohttp.ClientSession
+    server: Server
+    grpc: str | None = None
+
+    def fake(self, name: str) -> Any:
+        """The predictor behind a name."""
+        return self.gateway.live.backends[name].predictor
+
+    async def infer(self, path: str = INFER, body: Any = ROW, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
+        """Status, body and headers of an answer."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.client.post(self.url + path, data=data, headers=named) as response:
+            content = await response.read()
+            return response.status, json.loads(content) if content else None, response.headers
+
+    async def get(self, path: str) -> Any:
+        async with self.client.get(self.url + path) as response:
+            content = await response.read()
+            return json.loads(content) if response.content_type == "application/json" else content.decode()
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's values whose labels are these."""
+        total = 0.0
+        for family in self.gateway.metrics.registry.collect():
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    total += sample.value
+        return total
+
+
+@asynccontextmanager
+async def world(
+    settings: dict[str, Any], *, grpc: bool = False, make: Callable[[Any], Any] = made
+) -> AsyncIterator[World]:
+    """A gateway that serves, on free ports, until the block is left; then it stops in order."""
+    deployment = Deployment.model_validate({**settings, **({"grpc_port": 0} if grpc else {})})
+    gateway = Gateway(deployment, "http://gateway.test/", make)
+    server = Server(gateway)
+    runner = server.runner()
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    gateway.start()
+    port = runner.addresses[0][1]
+    rpc = GrpcServer(gateway) if grpc else None
+    if rpc is not None:
+        await rpc.start()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as client:
+        try:
+            yield World(gateway, f"http://127.0.0.1:{port}", client, server, f"127.0.0.1:{rpc.port}" if rpc else None)
+        finally:
+            if rpc is not None:
+                await rpc.stop(1)
+            await gateway.stop()
+            await runner.cleanup()
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+    """Waits for a condition, and fails when it does not come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen"
+        await asyncio.sleep(0.01)
+
+
+@dataclass
+class Received:
+    """An event as an address gets it."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def type(self) -> str:
+        return self.headers["ce-type"].rpartition(".")[2]
+
+    @property
+    def request(self) -> str:
+        return self.headers["ce-requestid"]
+
+
+@dataclass
+class Receiver:
+    """An address that takes events."""
+
+    url: str = ""
+    got: list[Received] = field(default_factory=list)
+    status: int = 202
+    delay: float = 0
+    hangs: bool = False
+    runner: web.ServerRunner | None = None
+    port: int = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        body = await request.read()
+        if self.hangs:
+            await asyncio.sleep(3600)
+        await asyncio.sleep(self.delay)
+        if self.status < 300:
+            self.got.append(Received(request.headers.copy(), body))
+        return web.Response(status=self.status)
+
+    async def start(self) -> None:
+        self.runner = web.ServerRunner(web.Server(self.handle, handler_cancellation=True), shutdown_timeout=0.1)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
+        self.port = self.runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self.port}/events"
+
+    async def stop(self) -> None:
+        if self.runner is not None:
+            await self.runner.cleanup()
+        self.runner = None
+
+
+@asynccontextmanager
+async def receiver(**how: Any) -> AsyncIterator[Receiver]:
+    made_one = Receiver(**how)
+    await made_one.start()
+    try:
+        yield made_one
+    finally:
+        await made_one.stop()
+
+
+class Process:
+    """A gateway, or a model server, in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        path = os.pathsep.join([str(REPOSITORY), str(Path(__file__).parent)])
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments], env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+
+    @classmethod
+    def gateway(cls, file: Path) -> Process:
+        return cls("-m", "aiga.serving.gateway", str(file))
+
+    @classmethod
+    def model_server(cls, delay: float = 0) -> Process:
+        return cls(__file__, str(delay))
+
+    def line(self, part: str) -> str:
+        """The first line of its standard error that has a part; fails when it ends before."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip())
+            if part in line:
+                return line
+        raise AssertionError(f"the process ended with {self.process.wait()}: {self.lines}")
+
+    def address(self) -> str:
+        return next(word for word in self.line("http://").split() if word.startswith("http://")).rstrip(",")
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Sends a signal, and waits: the exit code, and what else it said."""
+        self.process.send_signal(number)
+        _, rest = self.process.communicate(timeout=30)
+        return self.process.returncode, rest or ""
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+async def _model_server(delay: float) -> None:
+    async def handle(request: web.BaseRequest) -> web.Response:
+        await request.read()
+        await asyncio.sleep(delay)
+        return web.Response(body=answer_body(os.getpid()), content_type="application/json")
+
+    runner = web.ServerRunner(web.Server(handle))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(f"listening at http://127.0.0.1:{runner.addresses[0][1]}", file=sys.stderr, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_model_server(float(sys.argv[1])))

@@ -1,0 +1,390 @@
+"""What clients of HTTP get: answers in their protocol, reasons in its form, and nothing that breaks the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import socket
+from typing import Any
+
+import gateway_world as gw
+import numpy as np
+import pytest
+
+from aiga.serving.messages import Message, Tensor
+from aiga.serving.protocols import v2
+
+
+def run(scenario: Any, *predictors: dict[str, Any], **more: Any) -> None:
+    async def go() -> None:
+        async with gw.world(gw.config(*predictors, **more)) as world:
+            await scenario(world)
+
+    asyncio.run(go())
+
+
+ANSWERED: dict[str, tuple[str, Any, Any]] = {
+    "v2": (gw.INFER, gw.ROW, [{"name": "label", "datatype": "INT64", "shape": [1], "data": [1]}]),
+    "v2 of a version": (gw.INFER.replace("/infer", "/versions/1/infer"), gw.ROW, ...),
+    "v2 without a prefix": ("/v2/models/digits/infer", gw.ROW, ...),
+    "v2 without a model": ("/seldon/digits/digits/v2/models/infer", gw.ROW, ...),
+    "tensorflow": (gw.PREDICT, {"instances": [[1.5, 2]]}, [1]),
+    "tensorflow in columns": (gw.PREDICT, {"inputs": {"x": [[1.5, 2]]}}, ...),
+    "seldon": (gw.PREDICTIONS, {"data": {"ndarray": [[1.5, 2]]}}, [1]),
+    "seldon of old": ("/seldon/digits/digits/api/v0.1/predictions", {"data": {"ndarray": [[1.5, 2]]}}, ...),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERED)
+def test_every_path_of_seldon_is_answered_in_its_protocol(case: str) -> None:
+    path, body, expected = ANSWERED[case]
+
+    async def scenario(world: gw.World) -> None:
+        status, answer, headers = await world.infer(path, body)
+        assert (status, headers["Content-Type"]) == (200, "application/json")
+        outputs = answer.get("outputs", answer.get("predictions", answer.get("data", {}).get("ndarray")))
+        assert outputs == expected or expected is ...
+        (message, call), *_ = world.fake("main").seen
+        assert message.tensors[0].data.tolist() == [[1.5, 2.0]]
+        assert (call.deployment, call.namespace, call.protocol) == ("digits", "digits", case.split()[0])
+
+    run(scenario, gw.predictor("main", 100, version="1"))
+
+
+def test_types_that_a_request_leaves_open_are_the_models_own() -> None:
+    async def scenario(world: gw.World) -> None:
+        await world.infer(gw.PREDICT, {"instances": [[1, 2]]})
+        tensor = world.fake("main").seen[0][0].tensors[0]
+        assert (tensor.name, tensor.datatype) == ("x", "FP64")
+
+    run(scenario)
+
+
+def test_answers_carry_the_request_id_the_model_and_its_version() -> None:
+    async def scenario(world: gw.World) -> None:
+        _, own, headers = await world.infer()
+        assert own["id"] == headers["seldon-puid"] == headers["x-request-id"]
+        _, given, _ = await world.infer(body={**gw.ROW, "id": "mine"})
+        assert (given["id"], given["model_name"], given["model_version"]) == ("mine", "digits", "3")
+        _, seldon, headers = await world.infer(gw.PREDICTIONS, {"data": {"ndarray": [[1, 2]]}})
+        assert seldon["meta"]["puid"] == headers["seldon-puid"]
+
+    run(scenario, gw.predictor("main", 100, version="3"))
+
+
+def test_trace_and_request_id_go_in_and_out() -> None:
+    async def scenario(world: gw.World) -> None:
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        _, _, headers = await world.infer(traceparent=parent, tracestate="a=b", seldon_puid="request-1")
+        call = world.fake("main").seen[0][1]
+        sent = call.headers()
+        version, trace, span, flags = sent["traceparent"].split("-")
+        assert (version, trace, flags) == ("00", "0af7651916cd43dd8448eb211c80319c", "01")
+        assert span != "b7ad6b7169203331" and len(span) == 16
+        assert (sent["tracestate"], sent["seldon-puid"], sent["x-request-id"]) == ("a=b", "request-1", "request-1")
+        assert (headers["traceparent"], headers["seldon-puid"]) == (sent["traceparent"], "request-1")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "parent", ["", "00-0-0-01", "ff-" + "a" * 32 + "-" + "b" * 16 + "-01", "00-" + "0" * 32 + "-" + "b" * 16 + "-01"]
+)
+def test_a_trace_that_is_none_begins_anew(parent: str) -> None:
+    async def scenario(world: gw.World) -> None:
+        traces = [(await world.infer(traceparent=parent))[2]["traceparent"].split("-")[1] for _ in range(2)]
+        assert all(len(trace) == 32 for trace in traces) and len({*traces, "0" * 32, "a" * 32}) == 4
+
+    run(scenario)
+
+
+def test_a_request_id_that_cannot_stand_in_a_header_is_replaced() -> None:
+    async def scenario(world: gw.World) -> None:
+        assert (await world.infer(x_request_id="x" * 129))[2]["seldon-puid"] != "x" * 129
+        assert (await world.infer(x_request_id="two words"))[2]["seldon-puid"] != "two words"
+        assert (await world.infer(x_request_id="fine"))[2]["seldon-puid"] == "fine"
+
+    run(scenario)
+
+
+REFUSED: dict[str, tuple[str, Any, int, str]] = {
+    "no JSON, v2": (gw.INFER, b"{", 400, "error"),
+    "no JSON, tensorflow": (gw.PREDICT, b"{", 400, "error"),
+    "no JSON, seldon": (gw.PREDICTIONS, b"{", 400, "status"),
+    "no inputs": (gw.INFER, {"inputs": []}, 400, "error"),
+    "unknown output": (gw.INFER, {**gw.ROW, "outputs": [{"name": "nope"}]}, 400, "error"),
+    "another model": (gw.INFER.replace("models/digits", "models/other"), gw.ROW, 404, "error"),
+    "another version": (gw.INFER.replace("/infer", "/versions/9/infer"), gw.ROW, 404, "error"),
+    "another deployment": (gw.PREDICTIONS.replace("digits/digits", "digits/other"), {}, 404, "status"),
+    "another namespace": (gw.PREDICT.replace("digits/digits", "other/digits"), {}, 404, "error"),
+    "no path": ("/seldon/digits/digits/v3/models", {}, 404, "error"),
+    "too large, v2": (gw.INFER, b"[" * 2000, 413, "error"),
+    "too large, seldon": (gw.PREDICTIONS, b"[" * 2000, 413, "status"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_is_told_why_in_the_protocols_own_form(case: str) -> None:
+    path, body, expected, key = REFUSED[case]
+
+    async def scenario(world: gw.World) -> None:
+        status, answer, headers = await world.infer(path, body)
+        assert status == expected and key in answer and headers["Content-Type"] == "application/json"
+        reason = answer["status"]["info"] if key == "status" else answer["error"]
+        assert reason and "Traceback" not in reason
+        assert (await world.infer())[0] == 200
+
+    run(scenario, gw.predictor("main", 100, version="1"), body_bytes=1000)
+
+
+def test_a_wrong_method_is_told_the_right_one() -> None:
+    async def scenario(world: gw.World) -> None:
+        async with world.client.get(world.url + gw.INFER) as response:
+            assert (response.status, response.headers["Allow"]) == (405, "POST")
+        async with world.client.post(world.url + "/metrics") as response:
+            assert (response.status, response.headers["Allow"]) == (405, "GET")
+
+    run(scenario)
+
+
+def test_a_body_that_hides_its_length_is_cut_off_at_the_limit() -> None:
+    async def scenario(world: gw.World) -> None:
+        async def chunks() -> Any:
+            for _ in range(100):
+                yield b" " * 100
+
+        async with world.client.post(world.url + gw.INFER, data=chunks()) as response:
+            assert response.status == 413 and "at most 1000 bytes" in await response.text()
+
+    run(scenario, body_bytes=1000)
+
+
+def test_a_compressed_body_is_taken_and_a_bomb_is_not() -> None:
+    async def scenario(world: gw.World) -> None:
+        async def post(content: bytes) -> int:
+            headers = {"Content-Encoding": "gzip"}
+            async with world.client.post(world.url + gw.INFER, data=gzip.compress(content), headers=headers) as response:
+                return response.status
+
+        assert await post(json.dumps(gw.ROW).encode()) == 200
+        assert await post(b" " * 10_000_000) == 413
+
+    run(scenario, body_bytes=100_000)
+
+
+def test_a_body_that_stops_on_its_way_is_given_up() -> None:
+    async def scenario(world: gw.World) -> None:
+        host, port = world.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST {gw.INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert b" 408 " in answer.split(b"\r\n")[0] and b"did not arrive" in answer
+        writer.close()
+
+    run(scenario, timeout=0.3)
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
+    async def scenario(world: gw.World) -> None:
+        body = json.dumps(gw.ROW).encode()
+        async with world.client.post(world.url + gw.INFER, data=body, expect100=True) as response:
+            assert response.status == 200
+
+    run(scenario)
+
+
+def test_binary_tensors_go_in_and_out() -> None:
+    async def scenario(world: gw.World) -> None:
+        tensor = Tensor("x", "FP32", np.array([[1.5, 2.0]], dtype=np.float32))
+        body = v2.write_request(Message((tensor,)), binary=True)
+        async with world.client.post(world.url + gw.INFER, data=body.content, headers=body.headers) as response:
+            content = await response.read()
+            assert response.headers["Content-Type"] == "application/octet-stream"
+            assert v2.read_response(content, response.headers).tensors[0].data.tolist() == [1]
+
+    run(scenario)
+
+
+def test_a_v2_request_is_handed_on_as_it_came_where_the_predictor_takes_it() -> None:
+    async def scenario(world: gw.World) -> None:
+        raw = b'{"inputs": "whatever the server makes of it"}'
+        status, answer, headers = await world.infer(body=raw)
+        assert (status, answer["outputs"][0]["data"]) == (200, [1])
+        body, handed_on, call = world.fake("main").bodies[0]
+        assert body == raw and handed_on == {"content-type": "application/octet-stream"}
+        assert call.request_id == headers["seldon-puid"]
+        assert (await world.infer(gw.PREDICTIONS, {"data": {"ndarray": [[1, 2]]}}))[0] == 200
+        assert len(world.fake("main").bodies) == 1, "only v2 can be handed on as it is"
+
+    run(scenario, gw.predictor("main", 100, kind="raw"))
+
+
+def test_too_slow_an_answer_is_504_with_the_reason_and_the_predictor_is_told_to_stop() -> None:
+    async def scenario(world: gw.World) -> None:
+        status, answer, _ = await world.infer()
+        assert status == 504 and answer["error"] == "main gave no answer in time (timeout 0.2 s)"
+        assert world.fake("main").cancelled == 1
+
+    run(scenario, gw.predictor("main", 100, hangs=True), timeout=0.2)
+
+
+def test_a_fault_of_a_predictor_is_500_with_its_name() -> None:
+    class Faulty(gw.Fake):
+        async def infer(self, message: Message, context: Any) -> Message:
+            raise KeyError("nonsense")
+
+    async def go() -> None:
+        async with gw.world(gw.config(), make=lambda settings: Faulty(settings.name, {})) as world:
+            status, answer, _ = await world.infer()
+            assert (status, answer["error"]) == (500, "main: KeyError: 'nonsense'")
+
+    asyncio.run(go())
+
+
+def test_a_client_that_goes_away_frees_the_predictor_and_opens_no_circuit() -> None:
+    async def scenario(world: gw.World) -> None:
+        main = world.fake("main")
+        for number in range(5):
+            asked = asyncio.create_task(world.infer())
+            await gw.until(lambda number=number: len(main.seen) == number + 1)  # type: ignore[misc]
+            asked.cancel()
+            await gw.until(lambda number=number: main.cancelled == number + 1)  # type: ignore[misc]
+        await gw.until(lambda: world.server.active == 0)
+        main.settings["hangs"] = False
+        assert (await world.infer())[0] == 200
+        assert await world.metric("seldon_api_executor_server_requests_seconds_count", code="499") == 5
+
+    run(scenario, gw.predictor("main", 100, hangs=True), circuit={"errors": 2})
+
+
+def test_ten_thousand_malformed_and_oversized_bodies_leave_it_as_it_was() -> None:
+    good = json.dumps(gw.ROW).encode()
+    dice = random.Random(5)
+
+    def wrong(number: int) -> bytes:
+        kind = number % 5
+        if kind == 0:
+            return bytes(dice.randrange(256) for _ in range(dice.randrange(60)))
+        if kind == 1:
+            return good[: dice.randrange(len(good))]
+        if kind == 2:
+            place = dice.randrange(len(good))
+            return good[:place] + bytes([dice.randrange(256)]) + good[place + 1 :]
+        if kind == 3:
+            return b"[" * dice.randrange(1, 3000)
+        return b'{"inputs":' * dice.randrange(1, 200)
+
+    async def scenario(world: gw.World) -> None:
+        host, port = world.url.removeprefix("http://").split(":")
+        counts: dict[int, int] = {}
+
+        async def client(first: int) -> None:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            for number in range(first, 10_000, 10):
+                body, path = wrong(number), (gw.INFER, gw.PREDICT, gw.PREDICTIONS)[number % 3]
+                writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                head = await reader.readuntil(b"\r\n\r\n")
+                status = int(head.split()[1])
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+                answer = json.loads(await reader.readexactly(int(length.split(b":")[1])))
+                assert status == 200 or "error" in answer or answer["status"]["info"]
+                counts[status] = counts.get(status, 0) + 1
+                if b"connection: close" in head.lower():
+                    writer.close()
+                    reader, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+
+        await asyncio.gather(*(client(first) for first in range(10)))
+        assert sum(counts.values()) == 10_000 and set(counts) <= {200, 400, 413}
+        assert counts[400] > 7000 and counts[413] > 500
+        assert (await world.infer())[0] == 200
+        assert world.gateway.live.backends["main"].breaker.opened == 0, "a client's mistakes are not the predictor's"
+
+    run(scenario, body_bytes=1500, circuit={"errors": 1})
+
+
+def test_a_thousand_connections_opened_and_left_take_nothing_from_others() -> None:
+    async def scenario(world: gw.World) -> None:
+        host, port = world.url.removeprefix("http://").split(":")
+        left = []
+        for number in range(1000):
+            one = socket.create_connection((host, int(port)))
+            if number % 3 == 1:
+                one.sendall(b"POST ")
+            elif number % 3 == 2:
+                one.sendall(f"POST {gw.INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n".encode())
+            left.append(one)
+            if number % 100 == 0:
+                assert (await world.infer())[0] == 200
+        assert [(await world.infer())[0] for _ in range(10)] == [200] * 10
+        for one in left:
+            one.close()
+        await gw.until(lambda: world.server.active == 0)
+        assert (await world.infer())[0] == 200
+
+    run(scenario)
+
+
+def test_it_says_of_itself_what_every_protocol_asks() -> None:
+    async def scenario(world: gw.World) -> None:
+        assert (await world.get("/v2/models/digits"))["inputs"] == [{"name": "x", "datatype": "FP64", "shape": [-1, 2]}]
+        assert await world.get("/v2/models/digits/ready") == {"name": "digits", "ready": True}
+        assert (await world.get("/v1/models/digits"))["model_version_status"][0]["state"] == "AVAILABLE"
+        signature = (await world.get("/v1/models/digits/metadata"))["metadata"]["signature_def"]["signature_def"]
+        assert signature["serving_default"]["inputs"]["x"]["dtype"] == "DT_DOUBLE"
+        assert (await world.get("/seldon/digits/digits/api/v1.0/metadata"))["graphinputs"][0]["name"] == "x"
+        assert (await world.get("/v2"))["name"] == "aiga-gateway"
+        for path in ("/ready", "/live", "/v2/health/ready", "/v2/health/live", "/api/v1.0/health/status"):
+            async with world.client.get(world.url + path) as response:
+                assert response.status == 200, path
+
+    run(scenario)
+
+
+def test_it_is_ready_only_while_somebody_can_answer() -> None:
+    async def scenario(world: gw.World) -> None:
+        async def status(path: str) -> int:
+            async with world.client.get(world.url + path) as response:
+                return response.status
+
+        world.fake("main").settings["ready"] = False
+        await gw.until(lambda: not world.gateway.live.backends["main"].healthy)
+        assert (await status("/ready"), await status("/live"), await status("/v2/models/digits/ready")) == (503, 200, 503)
+        code, answer, headers = await world.infer()
+        assert (code, headers["Retry-After"]) == (503, "1")
+        assert answer["error"] == "no predictor of digits takes requests: main is not ready"
+        world.fake("main").settings["ready"] = True
+        await gw.until(lambda: world.gateway.live.backends["main"].healthy)
+        assert await status("/ready") == 200
+
+    run(scenario, health_period=0.02)
+
+
+def test_feedback_reaches_the_predictor_and_is_counted() -> None:
+    async def scenario(world: gw.World) -> None:
+        body = {
+            "request": {"data": {"ndarray": [[1, 2]]}},
+            "response": {"data": {"ndarray": [1]}, "meta": {"routing": {"a": 0}}},
+            "truth": {"data": {"ndarray": [3]}},
+            "reward": 0.5,
+        }
+        assert (await world.infer("/seldon/digits/digits/api/v1.0/feedback", body))[0] == 200
+        (request, response, reward, truth), *_ = world.fake("main").feedbacks
+        assert request.tensors[0].data.tolist() == [[1, 2]] and response.meta["routing"] == {"a": 0}
+        assert reward == 0.5 and truth.tensors[0].data.tolist() == [3]
+        assert await world.metric("seldon_api_model_feedback_reward_total") == 0.5
+
+    run(scenario)
+
+
+def test_a_stop_lets_requests_end_and_tells_clients_to_leave() -> None:
+    async def scenario(world: gw.World) -> None:
+        world.gateway.draining = True
+        _, _, headers = await world.infer()
+        assert headers.get("Connection") == "close"
+        async with world.client.get(world.url + "/ready") as response:
+            assert response.status == 503
+
+    run(scenario)
