@@ -31,6 +31,8 @@ PREDICTIONS = "predictions"
 EXPECTED, PREDICTED = "expected", "predicted"
 """Columns of the table of predictions that `evaluate` writes; `score` and columns to slice by may stand beside."""
 
+PREDICTOR_HEADER = "x-aiga-predictor"
+"""Header of an answer that names which predictor gave it."""
 REQUEST_EVENT = "io.seldon.serving.inference.request"
 RESPONSE_EVENT = "io.seldon.serving.inference.response"
 MONITOR_EVENT = "dev.aiga.monitor."

@@ -1,8 +1,8 @@
 """Prefect, Metaflow and MLflow, each in a virtual environment of its own under the benchmark's folder.
 
-All work offline once they are installed. Prefect 3.8.8 does not start with a newer FastAPI than the one named here, and
-brings up a server of its own for a flow, for which it grants 20 s unless told otherwise; MLflow wants to be told that
-its file store may still be used.
+None asks for a network once it is installed. Prefect 3.8.8 accepts later FastAPIs than it starts with (0.165 lacks
+`min_items`), and brings up a server of its own for a flow, for which it grants 20 s unless told otherwise; MLflow wants
+to be told that its file store may still be used.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def metaflow(count: int) -> Rival:
 
 PREFECT = Rival(
     "Prefect",
-    ("prefect==3.8.8", "fastapi==0.115.14"),
+    ("prefect==3.8.8", "fastapi==0.139.0"),
     {
         "PREFECT_HOME": "{folder}/home",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "80",

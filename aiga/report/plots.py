@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 INK, MUTED, LINE = "#1f2933", "#6b7785", "#dfe4ea"
 BEST, REST, BAD = "#1769aa", "#9fb3c8", "#c0392b"
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.edgecolor": LINE,
@@ -35,8 +35,8 @@ _STYLE: Any = {
 
 def trials(table: Sequence[Mapping[str, Any]], metric: str) -> str:
     """The objective of each trial in the order of their numbers, with the best so far."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(6.4, 2.8)
+    with mpl.rc_context(STYLE):
+        drawn, axes = canvas(6.4, 2.8)
         known = sorted((t for t in table if t["value"] is not None), key=lambda t: t["number"])
         complete = [t for t in known if t["state"] == "complete"]
         pruned = [t for t in known if t["state"] == "pruned"]
@@ -50,16 +50,16 @@ def trials(table: Sequence[Mapping[str, Any]], metric: str) -> str:
         axes.set(xlabel="trial", ylabel=metric, title=f"{metric} by trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, loc="best")
-        return _svg(figure)
+        return svg(drawn)
 
 
 def parameters(table: Sequence[Mapping[str, Any]], metric: str) -> str:
     """The objective against each parameter, side by side."""
     known = [t for t in table if t["value"] is not None and t["parameters"]]
     names = list(dict.fromkeys(name for t in known for name in t["parameters"]))
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(max(6.4, 2.4 * len(names)), 2.6), layout="constrained")
-        panels = np.atleast_1d(np.asarray(figure.subplots(1, len(names), sharey=True)))
+    with mpl.rc_context(STYLE):
+        drawn = Figure(figsize=(max(6.4, 2.4 * len(names)), 2.6), layout="constrained")
+        panels = np.atleast_1d(np.asarray(drawn.subplots(1, len(names), sharey=True)))
         for axes, name in zip(panels, names, strict=True):
             values = [t["parameters"][name] for t in known]
             best = min(known, key=lambda t: t["rank"])
@@ -77,19 +77,19 @@ def parameters(table: Sequence[Mapping[str, Any]], metric: str) -> str:
             axes.scatter([marked], [best["value"]], color=BEST, s=50)
             axes.set_xlabel(name)
         panels[0].set_ylabel(metric)
-        return _svg(figure)
+        return svg(drawn)
 
 
 def curves(lines: Mapping[str, Sequence[tuple[float, float]]], metric: str, best: str) -> str:
     """A metric as it developed: one line a trial, the winner's in colour."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(6.4, 2.8)
+    with mpl.rc_context(STYLE):
+        drawn, axes = canvas(6.4, 2.8)
         for name, points in lines.items():
             steps, values = zip(*points, strict=True)
             mine = name == best
             axes.plot(steps, values, color=BEST if mine else REST, lw=1.8 if mine else 0.9, zorder=2 if mine else 1)
         axes.set(xlabel="step", ylabel=metric, title=f"{metric} while training ({best} in blue)")
-        return _svg(figure)
+        return svg(drawn)
 
 
 def confusion(expected: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> str:
@@ -100,9 +100,9 @@ def confusion(expected: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> str:
     for e, p in zip(expected.tolist(), predicted.tolist(), strict=True):
         counts[place[e], place[p]] += 1
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         side = max(3.2, 0.42 * len(classes) + 1)
-        figure, axes = _figure(side, side)
+        drawn, axes = canvas(side, side)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in zip(*np.nonzero(counts), strict=True):
             dark = shares[row, column] > 0.5
@@ -114,27 +114,28 @@ def confusion(expected: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> str:
         axes.set(xlabel="predicted", ylabel="expected", title="Confusion")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        return _svg(figure)
+        return svg(drawn)
 
 
 def residuals(expected: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> str:
     """Predicted against expected; the line is right."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(4, 4)
+    with mpl.rc_context(STYLE):
+        drawn, axes = canvas(4, 4)
         axes.scatter(expected, predicted, s=8, color=BEST, alpha=0.5)
         ends = [min(expected.min(), predicted.min()), max(expected.max(), predicted.max())]
         axes.plot(ends, ends, color=MUTED, lw=1)
         axes.set(xlabel="expected", ylabel="predicted", title="Predictions")
-        return _svg(figure)
+        return svg(drawn)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes."""
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    return drawn, drawn.subplots()
 
 
-def _svg(figure: Figure) -> str:
+def svg(drawn: Figure) -> str:
     """The element alone, that stands inside a page."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None})
+    drawn.savefig(out, format="svg", metadata={"Date": None})
     return re.sub(r"^.*?(?=<svg)", "", out.getvalue(), count=1, flags=re.DOTALL)

@@ -23,8 +23,8 @@ _SIGMA = 3
 
 def latency(summary: Summary) -> str:
     """How many answers took how long, by predictor, with the percentiles of all."""
-    with mpl.rc_context(plots._STYLE):
-        figure, axes = plots._figure(6.4, 2.8)
+    with mpl.rc_context(plots.STYLE):
+        figure, axes = plots.canvas(6.4, 2.8)
         answered = ~summary.failed
         milliseconds = summary.latencies * 1000
         if answered.any():
@@ -46,7 +46,7 @@ def latency(summary: Summary) -> str:
             axes.legend(frameon=False, loc="upper left")
         title = f"Latency of {summary.requests} requests" + (f", {summary.errors} failed" if summary.errors else "")
         axes.set(xlabel="milliseconds", ylabel="requests", title=title)
-        return plots._svg(figure)
+        return plots.svg(figure)
 
 
 def split(summary: Summary, weights: Mapping[str, float], windows: int = WINDOWS) -> str:
@@ -57,8 +57,8 @@ def split(summary: Summary, weights: Mapping[str, float], windows: int = WINDOWS
         weights: Share in percent that each predictor is to have.
         windows: Parts that the time is cut into.
     """
-    with mpl.rc_context(plots._STYLE):
-        figure, axes = plots._figure(6.4, 2.8)
+    with mpl.rc_context(plots.STYLE):
+        figure, axes = plots.canvas(6.4, 2.8)
         edges, counts, shares = shares_over_time(summary, list(weights), windows)
         middles = (edges[:-1] + edges[1:]) / 2
         for (name, weight), share, colour in zip(weights.items(), shares, _colours(list(weights)), strict=True):
@@ -74,7 +74,7 @@ def split(summary: Summary, weights: Mapping[str, float], windows: int = WINDOWS
         axes.set(xlabel="seconds", ylabel="share of answers", ylim=(-0.03, 1.03), title="Traffic between predictors")
         axes.grid(axis="y", color=LINE, lw=0.6)
         axes.legend(frameon=False, loc="center right")
-        return plots._svg(figure)
+        return plots.svg(figure)
 
 
 def confusion(summary: Summary, expected: Sequence[Any]) -> dict[str, str]:

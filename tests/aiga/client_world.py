@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from aiohttp import web
 
-from aiga.serving.client.traffic import PREDICTOR
+from aiga.names import PREDICTOR_HEADER
 from aiga.serving.messages import Message, Tensor
 from aiga.serving.protocols import v2, v2_bodies
 from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec
@@ -53,7 +53,7 @@ class Gateway:
             body = v2.error("out of order")
             return web.Response(status=self.status, body=body.content, headers=body.headers)
         body = v2.write_response(self.answer(message), form)
-        return web.Response(body=body.content, headers={**body.headers, PREDICTOR: self.predictor(request)})
+        return web.Response(body=body.content, headers={**body.headers, PREDICTOR_HEADER: self.predictor(request)})
 
 
 @contextmanager

@@ -132,7 +132,9 @@ def fake(name: str, settings: Mapping[str, Any]) -> Any:
     return kind(name, settings)
 
 
-def predictor(name: str, weight: float = 0, *, shadow: bool = False, version: str = "", **settings: Any) -> dict[str, Any]:
+def predictor(
+    name: str, weight: float = 0, *, shadow: bool = False, version: str = "", **settings: Any
+) -> dict[str, Any]:
     """A predictor of a configuration, with the settings of a fake."""
     made_by = {"make": "gateway_world:fake", "settings": settings}
     return {"name": name, "weight": weight, "shadow": shadow, "model": "digits", "version": version, **made_by}

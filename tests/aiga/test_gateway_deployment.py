@@ -141,7 +141,9 @@ def test_weights_that_move_under_load_lose_no_request() -> None:
             told = gw.config(gw.predictor("main", 100 - share, delay=0.002), gw.predictor("canary", share, delay=0.002))
             return Deployment.model_validate(told)
 
-        async with gw.world(gw.config(gw.predictor("main", 100, delay=0.002), gw.predictor("canary", delay=0.002))) as world:
+        async with gw.world(
+            gw.config(gw.predictor("main", 100, delay=0.002), gw.predictor("canary", delay=0.002))
+        ) as world:
             statuses: list[int] = []
 
             async def client() -> None:

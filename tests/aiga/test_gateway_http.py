@@ -48,7 +48,7 @@ def test_every_path_of_seldon_is_answered_in_its_protocol(case: str) -> None:
         assert outputs == expected or expected is ...
         (message, call), *_ = world.fake("main").seen
         assert message.tensors[0].data.tolist() == [[1.5, 2.0]]
-        assert (call.deployment, call.namespace, call.protocol) == ("digits", "digits", case.split()[0])
+        assert (call.deployment, call.namespace, call.protocol) == ("digits", "digits", case.split(maxsplit=1)[0])
 
     run(scenario, gw.predictor("main", 100, version="1"))
 
@@ -165,7 +165,9 @@ def test_a_compressed_body_is_taken_and_a_bomb_is_not() -> None:
     async def scenario(world: gw.World) -> None:
         async def post(content: bytes) -> int:
             headers = {"Content-Encoding": "gzip"}
-            async with world.client.post(world.url + gw.INFER, data=gzip.compress(content), headers=headers) as response:
+            async with world.client.post(
+                world.url + gw.INFER, data=gzip.compress(content), headers=headers
+            ) as response:
                 return response.status
 
         assert await post(json.dumps(gw.ROW).encode()) == 200
@@ -351,7 +353,11 @@ def test_it_is_ready_only_while_somebody_can_answer() -> None:
 
         world.fake("main").settings["ready"] = False
         await gw.until(lambda: not world.gateway.live.backends["main"].healthy)
-        assert (await status("/ready"), await status("/live"), await status("/v2/models/digits/ready")) == (503, 200, 503)
+        assert (await status("/ready"), await status("/live"), await status("/v2/models/digits/ready")) == (
+            503,
+            200,
+            503,
+        )
         code, answer, headers = await world.infer()
         assert (code, headers["Retry-After"]) == (503, "1")
         assert answer["error"] == "no predictor of digits takes requests: main is not ready"

@@ -8,7 +8,7 @@ import pytest
 
 from aiga.errors import UserError
 from aiga.serving.servers import environment
-from aiga.serving.servers.environment import Needs, lines, target
+from aiga.serving.servers.environment import Needs, lines, of
 
 ONNX = Needs(frozenset({"onnx"}))
 
@@ -26,6 +26,10 @@ def written(folder: Path, text: str) -> Path:
 
 def names(said: list[str]) -> set[str]:
     return {line.split("==")[0].split(";")[0].strip() for line in said}
+
+
+def folder(needs: Needs) -> Path:
+    return of(needs).folder
 
 
 def test_every_requirement_of_ours_is_exact_and_bounded() -> None:
@@ -55,13 +59,13 @@ def test_a_projects_requirements_come_first_but_the_server_stays_what_it_is(tmp_
 
 def test_an_environment_is_named_by_content(tmp_path: Path) -> None:
     first = written(tmp_path, "torch==2.0\n")
-    one = target(Needs(frozenset({"custom"}), (first,)))
+    one = folder(Needs(frozenset({"custom"}), (first,)))
     elsewhere = tmp_path / "copy"
     elsewhere.mkdir()
-    assert target(Needs(frozenset({"custom"}), (written(elsewhere, "torch==2.0\n"),))) == one
+    assert folder(Needs(frozenset({"custom"}), (written(elsewhere, "torch==2.0\n"),))) == one
     written(tmp_path, "torch==2.1\n")
-    assert target(Needs(frozenset({"custom"}), (first,))) != one
-    assert target(ONNX) == target(Needs()) and target(ONNX) != one
+    assert folder(Needs(frozenset({"custom"}), (first,))) != one
+    assert folder(ONNX) == folder(Needs()) and folder(ONNX) != one
 
 
 def test_needs_of_several_models_come_together() -> None:
@@ -71,6 +75,6 @@ def test_needs_of_several_models_come_together() -> None:
 
 def test_without_a_python_that_fits_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment.sys, "version_info", (3, 13, 0))
-    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(UserError, match=r"MLServer needs Python 3\.11 or 3\.12, this is 3\.13.*or uv"):
         environment.ensure(ONNX, lambda line: None)

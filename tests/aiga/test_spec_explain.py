@@ -66,7 +66,7 @@ def test_blocks_that_nothing_acts_on_say_so() -> None:
         )
     )
     blocks = [line.split(":")[0] for line in found]
-    assert blocks == ["serve", "monitors", "policy", "alerts", "notify", "schedule.evaluateProduction"]
+    assert blocks == ["monitors", "policy", "alerts", "notify", "schedule.evaluateProduction"]
     assert all("does not act on it" in line and "\n" not in line for line in found)
 
 

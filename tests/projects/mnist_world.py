@@ -122,8 +122,8 @@ class Copy:
 
 def environment_there() -> bool:
     """Whether the packages of the project are installed, or may be."""
-    installed = environment.folder_of_all() / environment.digest(PROJECT)[:16] / ".ready"
-    return os.environ.get(HEAVY) == "1" or installed.is_file()
+    own = environment.of(PROJECT)
+    return os.environ.get(HEAVY) == "1" or (own is not None and own.made)
 
 
 def copied(folder: Path) -> Copy:

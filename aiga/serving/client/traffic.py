@@ -11,6 +11,7 @@ import aiohttp
 import numpy as np
 
 from aiga.errors import UserError
+from aiga.names import PREDICTOR_HEADER
 from aiga.serving.client.connection import Connection, Deployment
 from aiga.serving.client.files import Values
 from aiga.serving.client.fit import fit
@@ -19,8 +20,6 @@ from aiga.serving.messages import BadRequest, ServingError
 from aiga.serving.protocols import v2
 from aiga.serving.protocols.body import Body
 
-PREDICTOR = "x-aiga-predictor"
-"""Header of an answer that names who gave it."""
 CONNECTIONS = 64
 """Requests under way at once; those that are due wait, and their wait is part of their latency."""
 
@@ -102,7 +101,7 @@ class _Traffic:
         try:
             async with session.post(self.url, data=body.content, headers={**body.headers, **caller}) as response:
                 content = await response.read()
-                status, predictor = response.status, response.headers.get(PREDICTOR, NOBODY)
+                status, predictor = response.status, response.headers.get(PREDICTOR_HEADER, NOBODY)
         except (aiohttp.ClientError, OSError, TimeoutError):
             status = 0
         latency = asyncio.get_running_loop().time() - due

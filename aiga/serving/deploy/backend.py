@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,13 @@ from aiga.serving.graph.graph import Graph
 from aiga.serving.graph.passage import Method
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols.metadata import ModelMetadata
+from aiga.serving.runtimes.names import METRICS_HEADER
 from aiga.serving.servers.client import Client
 from aiga.spec.serve import Unit
 
 MAKE = f"{__name__}:predictor"
+FORM = ("content-type", "inference-header-content-length")
+"""Headers of an answer that say how its body is to be read."""
 
 
 def predictor(name: str, settings: Mapping[str, Any]) -> Model | Units:
@@ -45,7 +49,9 @@ class Model:
         """The same, of a v2 request that nobody reads on the way."""
         async with asyncio.timeout_at(context.deadline):
             reply = await self._client.forward(body, headers, headers=context.headers())
-        return Answer(reply.body, reply.status, reply.headers)
+        told = {name: value for name, value in reply.headers.items() if name in FORM}
+        metrics = json.loads(reply.headers.get(METRICS_HEADER, "[]"))
+        return Answer(reply.body, reply.status, told, tuple(metrics))
 
     async def ready(self) -> bool:
         return await self._client.ready()
@@ -76,6 +82,10 @@ class Units:
 
     async def ready(self) -> bool:
         return await self._graph.ready()
+
+    async def metadata(self) -> ModelMetadata:
+        """What the graph takes and gives: that of the nodes at its ends."""
+        return await self._graph.metadata(lambda node: self._clients[node].metadata())
 
     async def close(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients.values()))

@@ -128,7 +128,8 @@ class Serving:
         for number, group in enumerate(served):
             laid = arrange(group, folder / f"server-{number}", self.folder, allow_pickle=serve.allow_pickle)
             python = await asyncio.to_thread(environment.ensure, laid.needs, self.say)
-            server = Server(f"{version.name}-{number}" if len(served) > 1 else version.name, laid, python, self.say)
+            name = f"{version.name}-{number}" if len(served) > 1 else version.name
+            server = Server(name, laid, python, self.say, environment=self._labels(serve, version))
             self._servers.setdefault(version.name, []).append(server)
             await server.start()
             started |= dict.fromkeys(laid.models, server.url)
@@ -147,6 +148,16 @@ class Serving:
             image=f"aiga/{serve.server}",
             lineage=described,
         )
+
+    def _labels(self, serve: Serve, version: Version) -> dict[str, str]:
+        """What Seldon gives a container, for the labels of a class' own metrics."""
+        return {
+            "SELDON_DEPLOYMENT_ID": self.project.name,
+            "PREDICTOR_ID": version.name,
+            "PREDICTIVE_UNIT_ID": serve.graph.name if serve.graph else self.project.name,
+            "PREDICTIVE_UNIT_IMAGE": f"aiga/{serve.server}:{version.at.partition('@')[2] or 'production'}",
+            "PREDICTOR_LABELS": json.dumps({"version": version.name}),
+        }
 
     def _served(self, serve: Serve, version: Version, folder: Path) -> tuple[list[list[Served]], dict[str, str]]:
         """What each server of a version holds, and where its model comes from."""

@@ -42,11 +42,16 @@ class Dispatcher:
         """
         live = self.live
         outcome: Outcome | None = None
+        status = GONE
         try:
             outcome = await self._predict(live, exchange)
+            status = _status(outcome.answer)
             return outcome
+        except Failed as failed:
+            status = failed.status
+            raise
         finally:
-            if live.shadow is not None:
+            if live.shadow is not None and (status < 400 or status >= GONE):
                 self._mirror.offer(live.shadow, exchange, outcome, live.deployment)
 
     async def _predict(self, live: Live, exchange: Exchange) -> Outcome:

@@ -7,28 +7,19 @@ counted by reason.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from aiga.serving.gateway.channel import Channel
+from aiga.serving.gateway.delivery import Delivery, Verdict
 from aiga.serving.gateway.deployment import Sink
 from aiga.serving.gateway.events import Event
 from aiga.serving.gateway.spool import Segment, Spool
 
-FIRST_WAIT = 0.1
-"""Seconds before the second try of an event; doubled with each."""
-STOPPING_WAIT = 0.2
-"""Longest of them while the gateway stops."""
-_TRIES = 5
-"""After which an event that is answered by errors is dropped, if others have been delivered in the meantime."""
 _SEGMENT_EVENTS, _SEGMENT_BYTES = 1000, 4 * 2**20
 _HEAVY = 32 * 2**10
 """Bytes of a body from which on it is made beside the event loop."""
-_AGAIN = frozenset({408, 425, 429})
 
 Prepare = Callable[[Event], Event]
 """Makes the body of an event, without what must not be logged; `ValueError` where that cannot be."""
@@ -38,6 +29,8 @@ Prepare = Callable[[Event], Event]
 class _Held:
     event: Event
     segment: Segment | None = None
+    before: int | None = None
+    """Events that had been delivered when it was first tried."""
 
 
 class Sender:
@@ -145,23 +138,53 @@ class Sender:
                 return
 
     async def _work(self) -> None:
-        channel = Channel(str(self.settings.url))
+        settings = self.settings
+        delivery = Delivery(str(settings.url), settings.timeout, settings.longest_wait, self._stopping, self._hear)
         try:
-            await self._serve(channel)
+            while True:
+                held = await self._next()
+                self._in_hand.add(held)
+                done = await self._deliver(held, delivery)
+                self._in_hand.discard(held)
+                if done:
+                    await self._settle(held)
+                else:
+                    self._queue.append(held)
         finally:
-            channel.close()
+            delivery.close()
 
-    async def _serve(self, channel: Channel) -> None:
-        while True:
-            held = await self._next()
-            self._in_hand.add(held)
-            await self._deliver(held, channel)
-            self._in_hand.discard(held)
-            self.bytes -= held.event.size
-            if held.segment is not None and self._spool is not None:
-                held.segment.left -= 1
-                if not held.segment.left:
-                    await asyncio.to_thread(self._spool.remove, held.segment)
+    async def _deliver(self, held: _Held, delivery: Delivery) -> bool:
+        """Whether an event is done with: delivered, or dropped for a reason."""
+        event = held.event
+        try:
+            heavy = event.size > _HEAVY
+            ready = await asyncio.to_thread(self._prepare, event) if heavy else self._prepare(event)
+        except Exception:
+            self._drop("unreadable")
+            return True
+        before = self.delivered if held.before is None else held.before
+        verdict = await delivery.bring(ready.content(), ready.headers())
+        if verdict is Verdict.DELIVERED:
+            self.delivered += 1
+            self._on_delivered()
+        elif verdict is Verdict.REFUSED:
+            self._drop("refused")
+        elif self.delivered > before:
+            self._drop("failing")
+        else:
+            held.before = before
+            return False
+        return True
+
+    async def _settle(self, held: _Held) -> None:
+        self.bytes -= held.event.size
+        if held.segment is not None and self._spool is not None:
+            held.segment.left -= 1
+            if not held.segment.left:
+                await asyncio.to_thread(self._spool.remove, held.segment)
+
+    def _hear(self, trouble: str) -> None:
+        self.trouble = trouble
 
     async def _next(self) -> _Held:
         """The next event: what is on disk is older than what is in memory."""
@@ -190,53 +213,6 @@ class Sender:
         finally:
             self._loading = False
 
-    async def _deliver(self, held: _Held, channel: Channel) -> None:
-        """Delivers an event, however often that needs trying, or drops it."""
-        event = held.event
-        try:
-            heavy = event.size > _HEAVY
-            ready = await asyncio.to_thread(self._prepare, event) if heavy else self._prepare(event)
-        except Exception:
-            return self._drop("unreadable")
-        headers, content = ready.headers(), ready.content()
-        wait, tries, delivered_before = FIRST_WAIT, 0, self.delivered
-        while True:
-            status = await self._post(channel, content, headers)
-            if status is not None and status < 300:
-                self.delivered += 1
-                self.trouble = ""
-                return self._on_delivered()
-            if status is not None and status < 500 and status not in _AGAIN:
-                return self._drop("refused")
-            tries += status is not None
-            if tries >= _TRIES and self.delivered > delivered_before:
-                return self._drop("failing")
-            await self._pause(wait)
-            wait = min(wait * 2 * random.uniform(0.8, 1.2), self.settings.longest_wait)
-
-    async def _pause(self, seconds: float) -> None:
-        """Waits, only for a little once the gateway stops."""
-        if self._stopping.is_set():
-            await asyncio.sleep(min(seconds, STOPPING_WAIT))
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-    async def _post(self, channel: Channel, content: bytes, headers: dict[str, str]) -> int | None:
-        """The status of one try; None where there was no answer."""
-        try:
-            status = await channel.post(content, headers, self.settings.timeout)
-        except TimeoutError:
-            self.trouble = f"no answer within {self.settings.timeout:g} s"
-            return None
-        except OSError as error:
-            self.trouble = str(error) or type(error).__name__
-            return None
-        if status >= 300:
-            self.trouble = f"answers {status}"
-        return status
-
     async def _spill(self, spool: Spool) -> None:
         """Moves the oldest events to disk until memory has room again, or the folder has none."""
         try:
@@ -249,8 +225,9 @@ class Sender:
                 if not await self._kept(spool, [held.event for held in batch]):
                     self._queue.extendleft(reversed(batch))
                     await asyncio.sleep(1)
-                else:
-                    self.bytes -= size
+                    continue
+                for held in batch:
+                    await self._settle(held)
         finally:
             self._spilling = None
 

@@ -6,25 +6,20 @@ ones that work together.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiga
-from aiga.errors import TransientError, UserError
+from aiga.environments import Environment, answers, uv
+from aiga.errors import UserError
 from aiga.spec.serve import Server
 
 _HERE = Path(__file__).resolve().parent.parent
 REQUIREMENTS, CONSTRAINTS = "requirements.txt", "constraints.txt"
-_READY = ".ready"
 _RANGE = ((3, 11), (3, 12))
 """Versions of Python that MLServer works with."""
 _KEPT = ("mlserver", "fastapi", "uvloop", "httptools", "orjson")
@@ -52,12 +47,6 @@ class Needs:
         )
 
 
-def folder_of_all() -> Path:
-    """Where environments are kept; $AIGA_ENVIRONMENTS moves it."""
-    given = os.environ.get("AIGA_ENVIRONMENTS")
-    return Path(given) if given else Path.home() / ".cache" / "aiga" / "environments"
-
-
 def lines(needs: Needs) -> tuple[list[str], list[str]]:
     """The requirements and the constraints that pip is given.
 
@@ -76,17 +65,15 @@ def lines(needs: Needs) -> tuple[list[str], list[str]]:
     return asked, bounds
 
 
-def target(needs: Needs) -> Path:
-    """The environment's folder, whether or not it is made."""
+def of(needs: Needs) -> Environment:
+    """The environment, made or not."""
     asked, bounds = lines(needs)
     text = "\n".join(["serving", *asked, "", *bounds])
     version = f"{sys.version_info[:2] if sys.version_info[:2] in _RANGE else _RANGE[-1]}"
-    return folder_of_all() / hashlib.sha256(f"{version}\n{text}".encode()).hexdigest()[:16]
-
-
-def made(needs: Needs) -> bool:
-    """Whether nothing is left to install."""
-    return (target(needs) / _READY).is_file()
+    servers = ", ".join(sorted(needs.servers)) or "onnx"
+    files = "".join(f", {file}" for file in needs.files)
+    digest = hashlib.sha256(f"{version}\n{text}".encode()).hexdigest()
+    return Environment(digest, f"the model server ({servers}{files})")
 
 
 def ensure(needs: Needs, say: Say) -> Path:
@@ -96,81 +83,30 @@ def ensure(needs: Needs, say: Say) -> Path:
         UserError: there is no Python that MLServer works with, or a requirement cannot be satisfied.
         TransientError: the package index did not answer.
     """
-    folder = target(needs)
-    python = folder / "bin" / "python"
-    if (folder / _READY).is_file():
-        return python
-    with _alone(folder):
-        if not (folder / _READY).is_file():
-            what = ", ".join(sorted(needs.servers)) or "onnx"
-            say(f"environment: the model server ({what}) is installed into {folder} (once)")
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                _install(needs, folder)
-                _link_aiga(folder)
-                (folder / _READY).touch()
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-    return python
+
+    def arguments(folder: Path) -> list[str]:
+        asked, bounds = lines(needs)
+        for name, content in {REQUIREMENTS: asked, CONSTRAINTS: bounds}.items():
+            (folder / name).write_text("\n".join(content) + "\n")
+        return ["-r", str(folder / REQUIREMENTS), "-c", str(folder / CONSTRAINTS)]
+
+    return of(needs).ensure(_interpreter, arguments, say)
 
 
-def _install(needs: Needs, folder: Path) -> None:
-    python, uv = str(folder / "bin" / "python"), _uv()
-    base = _interpreter(uv)
-    if uv:
-        create = [uv, "venv", "--quiet", "--python", base, str(folder)]
-        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
-    else:
-        create = [base, "-m", "venv", str(folder)]
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run(create, needs)
-    asked, bounds = lines(needs)
-    files = {REQUIREMENTS: asked, CONSTRAINTS: bounds}
-    for name, content in files.items():
-        (folder / name).write_text("\n".join(content) + "\n")
-    _run([*install, "-r", str(folder / REQUIREMENTS), "-c", str(folder / CONSTRAINTS)], needs)
-
-
-def _uv() -> str | None:
-    """uv, if it runs: what is on PATH may be a stand-in for one that is not installed."""
-    found = shutil.which("uv")
-    return found if found and _answers([found, "--version"]) else None
-
-
-def _interpreter(uv: str | None) -> str:
+def _interpreter() -> str:
     """A Python that MLServer works with: this one, one on PATH, or one that uv finds or fetches."""
     if sys.version_info[:2] in _RANGE:
         return sys.executable
     for version in reversed(_RANGE):
         found = shutil.which(f"python{version[0]}.{version[1]}")
-        if found and _answers([found, "--version"]):
+        if found and answers([found, "--version"]):
             return found
-    if uv:
+    if uv():
         return ".".join(map(str, _RANGE[-1]))
     raise UserError(
         f"serve: MLServer needs Python 3.11 or 3.12, this is {sys.version_info[0]}.{sys.version_info[1]} and none is "
         "on PATH (install one, or uv, which brings its own)"
     )
-
-
-def _answers(command: Sequence[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def _run(command: list[str], needs: Needs) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        _refuse(needs, done.stderr.strip() or done.stdout.strip())
-
-
-def _refuse(needs: Needs, output: str) -> None:
-    reason = " ".join(output.split())[-400:]
-    network = ("connection", "timed out", "name resolution", "dns error", "temporarily", "network")
-    if any(word in reason.lower() for word in network):
-        raise TransientError(f"environment of the model server: the package index cannot be reached: {reason} (again)")
-    where = ", ".join(map(str, needs.files)) or "environment of the model server"
-    raise UserError(f"{where}: cannot be installed beside MLServer: {reason} (choose versions that go together)")
 
 
 def _read(file: Path) -> list[str]:
@@ -196,21 +132,3 @@ def _name(line: str) -> str:
     """The normalised name of the package that a line asks for; empty for an option."""
     found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)
     return re.sub(r"[._-]+", "-", found[0]).lower() if found else ""
-
-
-def _link_aiga(folder: Path) -> None:
-    """Lets the environment import `aiga`, and nothing else of where `aiga` is installed."""
-    library = folder / "aiga-only"
-    library.mkdir()
-    (library / "aiga").symlink_to(Path(aiga.__file__).resolve().parent, target_is_directory=True)
-    packages = next((folder / "lib").glob("python*/site-packages"))
-    (packages / "aiga-only.pth").write_text(f"{library}\n")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time makes an environment; the lock of a killed one is gone with it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -11,6 +11,8 @@ from aiga.spec.project import Project
 from aiga.spec.rules.work import twice
 from aiga.spec.serve import Canary, Serve, Unit
 
+BUILT_IN = ("router", "combiner")
+"""Kinds that do something without a class: they choose by chance, and average."""
 _CONDITION = re.compile(r"[a-z][a-z0-9_]*[<>][0-9]+(\.[0-9]+)?(%|x|ms|s)?")
 
 
@@ -62,6 +64,8 @@ def graph(project: Project) -> Iterator[Finding]:
         if unit.run is not None and unit.model is not None:
             uses: tuple[Path, ...] = ((*path, "model"),)
             yield Finding((*path, "run"), unit.run, "model stands in its place", "take one of them out", uses)
+        elif unit.run is None and unit.kind in BUILT_IN:
+            continue
         elif unit.kind != "model" and unit.run is None:
             yield Finding((*path, "run"), MISSING, f"a {unit.kind} needs it", "add run: module:Class")
         elif unit.run is None and unit.model is None and not project.train:

@@ -1,0 +1,410 @@
+"""Predictions as events: what is sent, that all of it is sent, and that no client notices when nobody takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import time
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import gateway_world as gw
+import numpy as np
+import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_binary_event
+
+from aiga.serving.gateway.redact import OUT, redacted
+from aiga.serving.gateway.sender import Sender
+from aiga.serving.gateway.spool import Spool
+from aiga.serving.messages import Message, Tensor
+from aiga.serving.protocols import v2
+
+
+def run(scenario: Any, *predictors: dict[str, Any], sink: dict[str, Any] | None = None, **more: Any) -> None:
+    """Runs a scenario with a gateway and an address of its events."""
+
+    async def go() -> None:
+        async with gw.receiver() as receiver:
+            sinks = [{"url": receiver.url, **(sink or {})}]
+            async with gw.world(gw.config(*predictors, sinks=sinks, **more)) as world:
+                await scenario(world, receiver)
+
+    asyncio.run(go())
+
+
+def sender(world: gw.World) -> Sender:
+    return next(iter(world.gateway.log.senders.values()))
+
+
+def test_a_prediction_is_one_request_and_one_response_event_as_seldon_sends_them() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await world.infer(seldon_puid="r-1", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+        await gw.until(lambda: len(receiver.got) == 2)
+        request, response = sorted(receiver.got, key=lambda event: event.type)
+        for event in (request, response):
+            headers = event.headers
+            assert headers["ce-specversion"] == "1.0"
+            assert headers["ce-source"] == "http://gateway.test/"
+            assert headers["Content-Type"] == "application/json"
+            assert datetime.fromisoformat(headers["ce-time"]).tzinfo is not None
+            assert headers["traceparent"].split("-")[1] == "a" * 32
+            extensions = ["requestid", "modelid", "inferenceservicename", "namespace", "endpoint", "protocol"]
+            assert [headers[f"ce-{name}"] for name in extensions] == ["r-1", "digits", "digits", "digits", "main", "v2"]
+            own = {name.lower() for name in headers if name.lower().startswith("ce-")}
+            assert own == {f"ce-{name}" for name in ("specversion", "id", "source", "type", "time", *extensions)}
+        assert request.headers["ce-type"] == "io.seldon.serving.inference.request"
+        assert response.headers["ce-type"] == "io.seldon.serving.inference.response"
+        assert json.loads(request.body) == gw.ROW, "the body is the client's own"
+        assert json.loads(response.body)["outputs"][0]["data"] == [1]
+        assert request.headers["ce-id"] != response.headers["ce-id"], "source and id make an event one of its kind"
+
+    run(scenario)
+
+
+def test_every_prediction_has_its_two_events_whatever_the_protocol() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        bodies = {
+            gw.INFER: gw.ROW,
+            gw.PREDICT: {"instances": [[1, 2]]},
+            gw.PREDICTIONS: {"data": {"ndarray": [[1, 2]]}},
+        }
+
+        async def client(path: str, number: int) -> None:
+            for index in range(20):
+                assert (await world.infer(path, bodies[path], seldon_puid=f"{number}-{index}"))[0] == 200
+
+        await asyncio.gather(*(client(path, number) for number, path in enumerate(bodies) for _ in [0]))
+        await gw.until(lambda: len(receiver.got) == 120)
+        assert Counter((event.request, event.type) for event in receiver.got) == Counter(
+            (f"{number}-{index}", kind)
+            for number in range(3)
+            for index in range(20)
+            for kind in ("request", "response")
+        )
+        for event in receiver.got:
+            protocol = ("v2", "tensorflow", "seldon")[int(event.request[0])]
+            assert event.headers["ce-protocol"] == protocol
+
+    run(scenario, gw.predictor("main", 50), gw.predictor("canary", 50, kind="raw"))
+
+
+def test_a_reader_of_cloudevents_takes_them() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await world.infer()
+        await gw.until(lambda: len(receiver.got) == 2)
+        for got in receiver.got:
+            event = from_binary_event(HTTPMessage(dict(got.headers), got.body))
+            assert event.get_extension("endpoint") == "main" and event.get_type().startswith("io.seldon.serving")
+
+    run(scenario)
+
+
+def test_failed_predictions_tell_what_was_asked_and_mistakes_of_clients_tell_nothing() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        assert (await world.infer(seldon_puid="failed"))[0] == 500
+        assert (await world.infer(body=b"{", seldon_puid="wrong"))[0] == 400
+        del world.fake("main").settings["fails"]
+        assert (await world.infer(seldon_puid="skipped", seldon_skip_logging="true"))[0] == 200
+        assert (await world.infer(seldon_puid="fine"))[0] == 200
+        await gw.until(lambda: len(receiver.got) == 3)
+        assert sorted((event.request, event.type) for event in receiver.got) == [
+            ("failed", "request"),
+            ("fine", "request"),
+            ("fine", "response"),
+        ]
+
+    run(scenario, gw.predictor("main", 100, fails=500))
+
+
+def test_a_prediction_that_was_tried_twice_is_told_once_of_the_one_that_answered() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await world.infer(x_aiga_variant="canary")
+        await gw.until(lambda: len(receiver.got) == 2)
+        await asyncio.sleep(0.05)
+        assert [event.headers["ce-endpoint"] for event in receiver.got] == ["main", "main"]
+
+    run(scenario, gw.predictor("main", 50), gw.predictor("canary", 50, fails=500))
+
+
+def test_binary_bodies_are_told_as_json() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        body = v2.write_request(Message((Tensor("x", "FP32", np.array([[1.5, 2]], dtype=np.float32)),)), binary=True)
+        async with world.client.post(world.url + gw.INFER, data=body.content, headers=body.headers) as response:
+            assert response.status == 200
+        await gw.until(lambda: len(receiver.got) == 2)
+        request, answer = sorted(receiver.got, key=lambda event: event.type)
+        assert json.loads(request.body)["inputs"][0]["data"] == [1.5, 2.0]
+        assert json.loads(answer.body)["outputs"][0]["data"] == [1]
+
+    run(scenario)
+
+
+def test_feedback_is_an_event_of_its_own() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        body = {"reward": 1.0, "truth": {"data": {"ndarray": [1]}}}
+        await world.infer("/seldon/digits/digits/api/v1.0/feedback", body)
+        await gw.until(lambda: receiver.got)
+        assert receiver.got[0].headers["ce-type"] == "io.seldon.serving.feedback"
+        assert json.loads(receiver.got[0].body) == body
+
+    run(scenario)
+
+
+def test_a_sample_takes_both_events_of_its_share_and_the_same_for_the_same_request() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        for _ in range(2):
+            for number in range(200):
+                await world.infer(seldon_puid=f"request-{number}")
+        await gw.until(lambda: not sender(world).waiting)
+        told = Counter(event.request for event in receiver.got)
+        assert set(told.values()) == {4}, "a request's events are all told or none"
+        assert 20 <= len(told) <= 80
+
+    run(scenario, gw.predictor("main", 100, kind="raw"), log={"sample": 0.25})
+
+
+def test_fields_are_left_out_before_anything_leaves_or_lies_on_disk(tmp_path: Path) -> None:
+    secret = "4711.5"
+
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        receiver.status = 503
+        for _ in range(10):
+            await world.infer(body={"inputs": [{**gw.ROW["inputs"][0], "data": [float(secret), 1]}]})
+        await gw.until(lambda: sender(world).trouble)
+        await world.gateway.stop()
+        kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert kept and secret.encode() not in kept and OUT.encode() in kept
+
+    run(scenario, log={"redact": ["x"]}, sink={"spool": str(tmp_path)})
+
+
+REDACTED: dict[str, tuple[Any, Any]] = {
+    "a tensor": (
+        {"inputs": [{"name": "age", "shape": [1], "data": [7], "parameters": {"a": 1}}, {"name": "y", "data": [1]}]},
+        {"inputs": [{"name": "age", "shape": [1], "data": OUT}, {"name": "y", "data": [1]}]},
+    ),
+    "a row's member": ({"instances": [{"age": 7, "y": 1}]}, {"instances": [{"age": OUT, "y": 1}]}),
+    "a column": ({"inputs": {"age": [7], "y": [1]}}, {"inputs": {"age": OUT, "y": [1]}}),
+    "a named column": (
+        {"data": {"names": ["y", "age"], "ndarray": [[1, 7], [2, 8]]}},
+        {"data": {"names": ["y", "age"], "ndarray": [[1, None], [2, None]]}},
+    ),
+    "a named column of one row": (
+        {"data": {"names": ["y", "age"], "ndarray": [1, 7]}},
+        {"data": {"names": ["y", "age"], "ndarray": [1, None]}},
+    ),
+    "a flat tensor": (
+        {"data": {"names": ["y", "age"], "tensor": {"shape": [1, 2], "values": [1, 7]}}},
+        {"data": {"names": ["y", "age"], "tensor": OUT}},
+    ),
+    "deep inside": ({"jsonData": {"a": [{"age": {"years": 7}}]}}, {"jsonData": {"a": [{"age": OUT}]}}),
+    "nothing": ({"inputs": [{"name": "y", "data": [1]}]}, {"inputs": [{"name": "y", "data": [1]}]}),
+}
+
+
+@pytest.mark.parametrize("case", REDACTED)
+def test_a_field_is_found_in_every_protocol(case: str) -> None:
+    given, expected = REDACTED[case]
+    before = json.dumps(given)
+    assert redacted(given, {"age"}) == expected
+    assert json.dumps(given) == before
+
+
+def test_what_cannot_be_redacted_is_not_sent() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await world.infer(body=b"no JSON")
+        await gw.until(lambda: len(receiver.got) == 1)
+        assert receiver.got[0].type == "response"
+        assert sender(world).drops == {"unreadable": 1}
+
+    run(scenario, gw.predictor("main", 100, kind="raw"), log={"redact": ["x"]})
+
+
+TROUBLES = ("dead", "hung", "slow", "refusing", "failing")
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_an_address_in_trouble_costs_clients_nothing(trouble: str) -> None:
+    limits = {"events": 50, "bytes": 8000, "concurrency": 2, "timeout": 30}
+
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        async def measured() -> float:
+            begun = time.perf_counter()
+            for _ in range(300):
+                assert (await world.infer())[0] == 200
+            return time.perf_counter() - begun
+
+        well = await measured()
+        await gw.until(lambda: not sender(world).waiting)
+        if trouble == "dead":
+            await receiver.stop()
+        receiver.hangs = trouble == "hung"
+        receiver.delay = 0.5 if trouble == "slow" else 0
+        receiver.status = {"refusing": 400, "failing": 503}.get(trouble, 202)
+        assert await measured() < 5 * well + 2, "predictions waited for the events"
+        sends = sender(world)
+        assert sends.waiting <= 50 and sends.bytes <= 8000, "memory is bounded"
+        told = (await world.get("/status.json"))["sinks"][0]
+        if trouble == "refusing":
+            await gw.until(lambda: sends.drops["refused"] == 600)
+        else:
+            assert sum(told["dropped"].values()) >= 500, "what is dropped is counted"
+            assert set(told["dropped"]) == {"full"}
+        dropped = await world.metric("aiga_gateway_events_dropped_total")
+        assert dropped == sum(sends.drops.values())
+        await gw.until(lambda: trouble in ("hung", "slow") or sends.trouble)
+        assert await world.metric("seldon_api_executor_server_requests_seconds_count", code="200") == 600
+        receiver.hangs = False
+
+    run(scenario, sink=limits, drain=0.2)
+
+
+def test_events_wait_for_an_address_that_comes_back_and_none_is_lost() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await receiver.stop()
+        for number in range(50):
+            await world.infer(seldon_puid=str(number))
+        await gw.until(lambda: sender(world).trouble)
+        await receiver.start()
+        await gw.until(lambda: len(receiver.got) == 100)
+        assert sender(world).trouble == "" and not sender(world).drops
+
+    run(scenario, sink={"longest_wait": 0.2})
+
+
+def test_an_orderly_stop_delivers_everything() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        receiver.delay = 0.02
+        for number in range(100):
+            await world.infer(seldon_puid=str(number))
+        assert sender(world).waiting > 20
+        await world.gateway.stop()
+        assert Counter(event.request for event in receiver.got) == {str(number): 2 for number in range(100)}
+
+    run(scenario)
+
+
+def test_a_stop_without_anybody_to_deliver_to_ends_in_time_and_counts_what_is_lost() -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await receiver.stop()
+        for _ in range(10):
+            await world.infer()
+        sends = sender(world)
+        begun = time.monotonic()
+        await world.gateway.stop()
+        assert time.monotonic() - begun < 10
+        assert sends.drops == {"stopped": 20}
+
+    run(scenario, drain=0.5)
+
+
+def test_what_memory_cannot_hold_goes_to_disk_and_from_there_to_the_next_process(tmp_path: Path) -> None:
+    spool = {"spool": str(tmp_path / "spool"), "events": 40, "longest_wait": 0.1}
+
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await receiver.stop()
+        for number in range(100):
+            await world.infer(seldon_puid=str(number))
+            await asyncio.sleep(0.005)
+        await gw.until(lambda: sender(world).spooled_bytes)
+        await world.gateway.stop()
+        assert not sum(one.drops.total() for one in world.gateway.log.senders.values())
+
+    async def after(world: gw.World, receiver: gw.Receiver) -> None:
+        await gw.until(lambda: len(receiver.got) >= 200)
+        assert Counter(event.request for event in receiver.got) == {str(number): 2 for number in range(100)}
+        assert len({event.headers["ce-id"] for event in receiver.got}) == 200
+        await gw.until(lambda: not list((tmp_path / "spool").iterdir()))
+
+    run(scenario, sink=spool)
+    run(after, sink=spool)
+
+
+def test_a_full_disk_keeps_events_in_memory_and_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Spool, "write", full)
+
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        receiver.status = 503
+        for _ in range(40):
+            assert (await world.infer())[0] == 200
+        await gw.until(lambda: sender(world).disk_trouble)
+        told = (await world.get("/status.json"))["sinks"][0]
+        assert "No space left" in told["trouble"] and told["waiting"] <= 40
+        assert set(told["dropped"]) <= {"full"}
+        receiver.status = 202
+        await gw.until(lambda: not sender(world).waiting)
+
+    run(scenario, sink={"spool": str(tmp_path), "events": 40, "longest_wait": 0.1})
+
+
+def test_a_folder_of_events_is_bounded_and_survives_a_torn_file(tmp_path: Path) -> None:
+    async def scenario(world: gw.World, receiver: gw.Receiver) -> None:
+        await gw.until(lambda: len(receiver.got) == 2)
+
+    async def leave(world: gw.World, receiver: gw.Receiver) -> None:
+        receiver.status = 503
+        await world.infer()
+        await gw.until(lambda: sender(world).trouble)
+
+    run(leave, sink={"spool": str(tmp_path)})
+    (segment,) = tmp_path.iterdir()
+    (tmp_path / "000000000009-x.events").write_bytes(segment.read_bytes()[:100])
+    (tmp_path / "000000000010-x.events.part").write_bytes(b"torn")
+    run(scenario, sink={"spool": str(tmp_path)})
+    spool = Spool(tmp_path, 1000)
+    assert spool.has_room(1000) and not spool.has_room(1001)
+
+
+def test_an_event_that_its_address_never_takes_does_not_hold_up_the_others() -> None:
+    class Picky(gw.Receiver):
+        async def handle(self, request: Any) -> Any:
+            self.status = 500 if request.headers["ce-requestid"] == "poison" else 202
+            return await super().handle(request)
+
+    async def go() -> None:
+        receiver = Picky()
+        await receiver.start()
+        sinks = [{"url": receiver.url, "concurrency": 1, "longest_wait": 0.05}]
+        async with gw.world(gw.config(sinks=sinks)) as world:
+            await world.infer(seldon_puid="poison")
+            await world.infer(seldon_puid="last")
+            await gw.until(lambda: len(receiver.got) == 2 and sender(world).drops["failing"] == 2)
+            assert {event.request for event in receiver.got} == {"last"}
+        await receiver.stop()
+
+    asyncio.run(go())
+
+
+def test_an_address_can_take_some_types_only_and_changes_while_serving() -> None:
+    async def go() -> None:
+        response = "io.seldon.serving.inference.response"
+        async with gw.receiver() as one, gw.receiver() as other:
+            first = gw.config(sinks=[{"url": one.url, "types": [response]}])
+            async with gw.world(first) as world:
+                await world.infer()
+                second = gw.config(sinks=[{"url": other.url}])
+                world.gateway.apply(type(world.gateway.deployment).model_validate(second))
+                await world.infer()
+                await gw.until(lambda: len(other.got) == 2 and len(one.got) == 1)
+                assert one.got[0].type == "response"
+
+    asyncio.run(go())
+
+
+def test_addresses_hide_their_passwords_and_send_them() -> None:
+    async def go() -> None:
+        async with gw.receiver() as receiver:
+            url = receiver.url.replace("http://", "http://me:s%2Fcret@")
+            async with gw.world(gw.config(sinks=[{"url": url}])) as world:
+                await world.infer()
+                await gw.until(lambda: len(receiver.got) == 2)
+                assert receiver.got[0].headers["Authorization"] == "Basic bWU6cy9jcmV0"
+                assert "cret" not in json.dumps(await world.get("/status.json")) + await world.get("/metrics")
+
+    asyncio.run(go())
