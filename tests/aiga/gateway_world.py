@@ -121,6 +121,11 @@ class Remote:
             await self._session.close()
 
 
+def message() -> Message:
+    """The request of `ROW`."""
+    return Message((Tensor("x", "FP32", np.array([[1.5, 2.0]], dtype=np.float32)),), model="digits")
+
+
 def answer_body(label: int) -> bytes:
     output = {"name": "label", "datatype": "INT64", "shape": [1], "data": [label]}
     return json.dumps({"model_name": "digits", "outputs": [output]}).encode()

@@ -137,9 +137,8 @@ def test_a_predictor_that_is_gone_ends_its_requests_before_it_is_closed() -> Non
 
 def test_weights_that_move_under_load_lose_no_request() -> None:
     async def go() -> None:
-        def weighed(share: float) -> Deployment:
-            told = gw.config(gw.predictor("main", 100 - share, delay=0.002), gw.predictor("canary", share, delay=0.002))
-            return Deployment.model_validate(told)
+        def weighed(share: float) -> dict[str, Any]:
+            return gw.config(gw.predictor("main", 100 - share, delay=0.002), gw.predictor("canary", share, delay=0.002))
 
         async with gw.world(
             gw.config(gw.predictor("main", 100, delay=0.002), gw.predictor("canary", delay=0.002))
@@ -154,7 +153,7 @@ def test_weights_that_move_under_load_lose_no_request() -> None:
             share = 0
             while not all(one.done() for one in clients):
                 share = (share + 10) % 101
-                world.gateway.apply(weighed(share))
+                world.gateway.apply(Deployment.model_validate(weighed(share)))
                 await asyncio.sleep(0.01)
             assert statuses == [200] * 320
             assert world.fake("main").seen and world.fake("canary").seen

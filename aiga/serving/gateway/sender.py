@@ -215,11 +215,12 @@ class Sender:
 
     async def _spill(self, spool: Spool) -> None:
         """Moves the oldest events to disk until memory has room again, or the folder has none."""
+        most = min(_SEGMENT_EVENTS, 1 + self.settings.events // 4)
         try:
             while self._queue and self._crowded() and not self._stopping.is_set():
                 batch: list[_Held] = []
                 size = 0
-                while self._queue and len(batch) < _SEGMENT_EVENTS and size < _SEGMENT_BYTES:
+                while self._queue and len(batch) < most and size < _SEGMENT_BYTES:
                     batch.append(self._queue.popleft())
                     size += batch[-1].event.size
                 if not await self._kept(spool, [held.event for held in batch]):
@@ -230,6 +231,7 @@ class Sender:
                     await self._settle(held)
         finally:
             self._spilling = None
+            self._wake()
 
     async def _kept(self, spool: Spool, events: list[Event]) -> bool:
         """Whether the folder has taken the events."""
