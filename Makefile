@@ -65,7 +65,7 @@ lock: $(READY) ## Fill the digests of charts, images and tools (network)
 footprint: $(READY) ## What each profile asks of a cluster
 	@$(STACKS) footprint
 
-bench: $(READY) ## Measure up, preview and down beside kubectl
+bench: $(READY) ## Measure platform, projects and serving beside what one would use instead
 	@$(PYTHON) -m benchmarks
 
 golden: $(READY) ## Rewrite the golden files; read the difference before committing it

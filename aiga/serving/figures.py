@@ -15,6 +15,7 @@ from aiga.serving.client.summary import NOBODY, Summary
 
 COLOURS = (BEST, "#d9822b", "#2e8b57", REST, MUTED)
 """Of predictors, in their order."""
+MAIN = "main"
 WINDOWS = 12
 """Parts that the time is cut into."""
 _SIGMA = 3
@@ -114,8 +115,8 @@ def bound(share: float, counts: Any) -> Any:
 
 
 def _names(summary: Summary) -> list[str]:
-    """Predictors that answered, those with the most answers first."""
-    return sorted(summary.counts, key=lambda name: (-summary.counts[name], name))
+    """Predictors that answered, `main` first: each has the same colour in all figures."""
+    return sorted(summary.counts, key=lambda name: (name != MAIN, name))
 
 
 def _colours(names: Sequence[str]) -> list[str]:
