@@ -27,7 +27,7 @@ def test_a_further_version_is_written_with_or_without_its_share(text: str, besid
 
 @pytest.mark.parametrize("text", ["", "2=", "2=0", "2=100", "2=many", "a b"])
 def test_what_is_no_version_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="version|share"):
+    with pytest.raises(UserError, match=r"version|share"):
         Beside.parse(text)
 
 

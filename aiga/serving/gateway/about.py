@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiga.serving.gateway.predictions import Predictions
+from aiga.serving.messages import ServingError
 from aiga.serving.protocols import tensorflow_bodies, v2_bodies
 from aiga.serving.protocols.body import Body, written
 from aiga.serving.protocols.metadata import ModelMetadata, ServerMetadata, TensorSpec
@@ -27,6 +28,8 @@ async def tell(target: Target, predictions: Predictions) -> tuple[int, Body]:
         return 200 if ready else 503, v2_bodies.write_ready(ready)
     if target.verb == "server-metadata" and target.protocol == "v2":
         return 200, v2_bodies.write_server(SERVER)
+    if target.verb == "doc":
+        raise ServingError(404, "there is no page of documentation here; docs/serving.md has the paths")
     metadata = await predictions.metadata(target.model, target.version)
     if target.verb == "ready" and target.protocol == "v2":
         return 200 if ready else 503, v2_bodies.write_model_ready(target.model, ready)

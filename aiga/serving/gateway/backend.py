@@ -35,6 +35,8 @@ class Backend:
         self.missed = 0
         """Looks in a row that found it not ready."""
         self.in_flight = 0
+        self.answered = 0.0
+        """The event loop's time of its last good answer."""
         self._metadata: ModelMetadata | None = None
         self.forward: Callable[[bytes, Mapping[str, str], Call], Awaitable[Answer]] | None = None
         if isinstance(predictor, Forwarding):

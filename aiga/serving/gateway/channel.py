@@ -57,7 +57,7 @@ class Channel:
         except asyncio.IncompleteReadError:
             self.close()
             raise ConnectionError("the connection was closed before an answer") from None
-        except (asyncio.LimitOverrunError, ValueError):
+        except (asyncio.LimitOverrunError, ValueError, IndexError):
             self.close()
             raise ConnectionError("the answer is no HTTP") from None
         except BaseException:

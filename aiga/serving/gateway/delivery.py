@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -67,7 +68,7 @@ class Delivery:
             self._told(f"no answer within {self._timeout:g} s")
             return None
         except OSError as error:
-            self._told(str(error) or type(error).__name__)
+            self._told(os.strerror(error.errno) if error.errno else str(error) or type(error).__name__)
             return None
         if status >= 300:
             self._told(f"answers {status}")

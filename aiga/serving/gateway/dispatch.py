@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from aiohttp import ClientError
 
 from aiga.errors import TransientError
 from aiga.serving.gateway.backend import Backend, Live
+from aiga.serving.gateway.breaker import State
 from aiga.serving.gateway.call import Answer
 from aiga.serving.gateway.deployment import Deployment
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
@@ -16,6 +18,7 @@ from aiga.serving.gateway.metrics import Metrics
 from aiga.serving.gateway.mirror import Mirror
 from aiga.serving.messages import BadRequest, Message, ServingError
 
+_log = logging.getLogger(__name__)
 GONE = 499
 """Status of a request whose client has gone away, as nginx counts them."""
 _NOT_IMPLEMENTED = 501
@@ -108,12 +111,24 @@ class Dispatcher:
             took = time.perf_counter() - begun
             backend.in_flight -= 1
             end = asyncio.get_running_loop().time()
-            backend.breaker.end(trial, end, None if status == GONE else not is_failure(status))
+            self._note(backend, trial, end, status)
             backend.window.add(end, took, status >= 500)
             self._metrics.asked(backend, exchange, status, took)
         assert answer is not None
         self._metrics.wrapped(backend, answer)
         return Outcome(backend, answer, number)
+
+    def _note(self, backend: Backend, trial: bool, now: float, status: int) -> None:
+        """Tells the circuit of a try's end, and people of what that does to the circuit."""
+        breaker = backend.breaker
+        failed, opened = is_failure(status), breaker.opened
+        breaker.end(trial, now, None if status == GONE else not failed)
+        if not failed and status != GONE:
+            backend.answered = now
+        if breaker.opened > opened:
+            _log.warning("%s fails (%s): no requests for %g s", backend.name, status, breaker.settings.open)
+        elif trial and breaker.state(now) is State.CLOSED:
+            _log.info("%s answers again", backend.name)
 
 
 def _choose(live: Live, exchange: Exchange, tried: list[str], now: float) -> Backend | None:

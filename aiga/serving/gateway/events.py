@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from aiga.serving.gateway.redact import redacted
 from aiga.serving.gateway.tracing import Trace
 
-FEEDBACK_EVENT = "io.seldon.serving.feedback"
 SKIP = "seldon-skip-logging"
 """Header by which a client keeps its request out of the log."""
 JSON = "application/json"

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from aiga.errors import UserError
+from aiga.names import PREDICTOR_HEADER
 from aiga.serving.gateway import codes
 from aiga.serving.gateway.about import SERVER
 from aiga.serving.gateway.backend import Backend
@@ -20,7 +21,6 @@ from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway
 from aiga.serving.gateway.grpc_wire import WIRES, Wire, size
 from aiga.serving.gateway.predictions import Predictions, Served
-from aiga.serving.gateway.server import PREDICTOR
 from aiga.serving.gateway.wire import completed, taken_apart
 from aiga.serving.messages import BadRequest, Message, ServingError
 from aiga.serving.protocols import grpc_seldon, grpc_tensorflow, grpc_v2
@@ -180,7 +180,7 @@ def _headers(context: Any) -> dict[str, str]:
 
 
 def _metadata(served: Served, backend: Backend) -> tuple[tuple[str, str], ...]:
-    return (*served.call.headers().items(), (PREDICTOR, backend.name))
+    return (*served.call.headers().items(), (PREDICTOR_HEADER, backend.name))
 
 
 def _message(exchange: Exchange, outcome: Outcome) -> Message:

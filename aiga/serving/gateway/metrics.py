@@ -98,6 +98,7 @@ class Metrics:
         self.events = self.counter("events", "Events delivered.", "sink")
         self.dropped = self.counter("events_dropped", "Events that were not delivered.", "sink", "reason")
         self.refused = self.counter("refused", "Requests that no predictor was asked for.", "reason")
+        self.gauge("custom_refused", "Values of wrapped classes left out.", lambda: float(self.custom.refused))
         self.reloads = self.counter("reloads", "Changes of the configuration, by whether it was valid.", "valid")
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:

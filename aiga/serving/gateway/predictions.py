@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from aiga.names import REQUEST_EVENT, RESPONSE_EVENT
+from aiga.names import FEEDBACK_EVENT, REQUEST_EVENT, RESPONSE_EVENT
 from aiga.serving.gateway import tracing
 from aiga.serving.gateway.backend import Backend, Live
 from aiga.serving.gateway.call import Call
 from aiga.serving.gateway.dispatch import is_failure
-from aiga.serving.gateway.events import FEEDBACK_EVENT
 from aiga.serving.gateway.exchange import Content, Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway, Prediction
 from aiga.serving.messages import Message, ServingError

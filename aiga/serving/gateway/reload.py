@@ -38,14 +38,19 @@ class Follower:
         try:
             gateway.apply(load(self._file))
             gateway.mistake = ""
-        except UserError as mistake:
-            gateway.mistake = str(mistake)
-            _log.error("%s; the configuration before it stays", mistake)
+        except Exception as mistake:
+            gateway.mistake = str(mistake) if isinstance(mistake, UserError) else f"{type(mistake).__name__}: {mistake}"
+            _log.error("%s; the configuration before it stays", gateway.mistake, exc_info=_fault(mistake))
         else:
             weights = ", ".join(f"{one.name} {one.weight:g} %" for one in gateway.deployment.predictors)
             _log.info("configuration taken: %s", weights)
         valid = "no" if gateway.mistake else "yes"
         gateway.metrics.reloads.labels(gateway.deployment.name, valid).inc()
+
+
+def _fault(mistake: Exception) -> Exception | None:
+    """What is nobody's mistake but a fault, to be traced."""
+    return None if isinstance(mistake, UserError) else mistake
 
 
 def _stamp(file: Path) -> _Stamp | None:

@@ -7,6 +7,7 @@ counted by reason.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from aiga.serving.gateway.deployment import Sink
 from aiga.serving.gateway.events import Event
 from aiga.serving.gateway.spool import Segment, Spool
 
+_log = logging.getLogger(__name__)
 _SEGMENT_EVENTS, _SEGMENT_BYTES = 1000, 4 * 2**20
 _HEAVY = 32 * 2**10
 """Bytes of a body from which on it is made beside the event loop."""
@@ -163,7 +165,12 @@ class Sender:
             self._drop("unreadable")
             return True
         before = self.delivered if held.before is None else held.before
-        verdict = await delivery.bring(ready.content(), ready.headers())
+        try:
+            verdict = await delivery.bring(ready.content(), ready.headers())
+        except Exception:
+            _log.exception("an event to %s", self.url)
+            self._drop("fault")
+            return True
         if verdict is Verdict.DELIVERED:
             self.delivered += 1
             self._on_delivered()

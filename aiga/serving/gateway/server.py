@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from aiga.names import PREDICTOR_HEADER
 from aiga.serving.gateway import about, intake, status
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Answer
@@ -29,7 +30,6 @@ from aiga.serving.protocols import seldon, v2
 from aiga.serving.protocols.body import Body, written
 from aiga.serving.protocols.paths import Target, parse
 
-PREDICTOR = "x-aiga-predictor"
 """Header of an answer: the predictor that gave it."""
 IDLE = 75.0
 """Seconds after which an idle connection is closed."""
@@ -218,7 +218,7 @@ def _answer(code: int, body: Body, served: Served | None, backend: Backend | Non
     if served is not None:
         headers.update(served.call.headers())
     if backend is not None:
-        headers[PREDICTOR] = backend.name
+        headers[PREDICTOR_HEADER] = backend.name
     return web.Response(body=body.content, status=code, headers=headers)
 
 

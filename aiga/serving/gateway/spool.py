@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -45,8 +46,7 @@ class Spool:
         self.segments = deque(Segment(path, path.stat().st_size) for path in sorted(folder.glob(f"*{_SUFFIX}")))
         """Those that have not been read."""
         self.bytes = sum(segment.size for segment in self.segments)
-        last = self.segments[-1].path.name.removesuffix(_SUFFIX) if self.segments else "0"
-        self._number = int(last) if last.isdigit() else 0
+        self._number = max((_number(segment.path) for segment in self.segments), default=0)
 
     def has_room(self, size: int) -> bool:
         return self.bytes + size <= self._most
@@ -59,7 +59,7 @@ class Spool:
         """
         content = b"".join(_line(event) for event in events)
         self._number += 1
-        path = self._folder / f"{self._number:012d}{_SUFFIX}"
+        path = self._folder / f"{self._number:012d}-{uuid.uuid4().hex[:8]}{_SUFFIX}"
         part = path.with_suffix(f"{_SUFFIX}.part")
         try:
             part.write_bytes(content)
@@ -71,9 +71,16 @@ class Spool:
         self.bytes += len(content)
 
     def read(self) -> tuple[Segment, list[Event]]:
-        """The oldest segment, which is no longer among `segments`; what is damaged in it is left out."""
+        """The oldest segment, which is no longer among `segments`; what is damaged in it is left out.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         segment = self.segments.popleft()
-        events = _events(segment.path.read_bytes())
+        try:
+            events = _events(segment.path.read_bytes())
+        except FileNotFoundError:
+            events = []
         segment.left = len(events)
         if not events:
             self.remove(segment)
@@ -83,6 +90,11 @@ class Spool:
         """Its events are delivered."""
         segment.path.unlink(missing_ok=True)
         self.bytes -= segment.size
+
+
+def _number(path: Path) -> int:
+    first = path.name.partition("-")[0]
+    return int(first) if first.isdigit() else 0
 
 
 def _line(event: Event) -> bytes:
