@@ -8,7 +8,6 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from aiga.cli.run import finished
@@ -96,6 +95,8 @@ def _rows(here: At, ended: RunRecord) -> tuple[list[Any], list[Any]]:
     item = next((i for name, i in done.metadata["inputs"].items() if name != "model"), None)
     if item is None or PREDICTIONS not in done.outputs:
         raise UserError("demo: traffic needs an evaluation with data and a table of predictions (--seconds 0)")
+    import pandas as pd
+
     from aiga.evaluate import table
     from aiga.sources import tables
 

@@ -11,10 +11,9 @@ from rich.console import Console
 
 from aiga.cli.shared import At, Folder, StoreOption, at, told
 from aiga.errors import UserError
-from aiga.runner import environment, layout, record, rounds
+from aiga.runner import environment, layout, record
 from aiga.runner.screen import Screen
 from aiga.runner.setting import Setting
-from aiga.search import commands
 from aiga.spec import Graph
 from aiga.spec.search import Search
 
@@ -33,6 +32,8 @@ def suggest(
     store: StoreOption = None,
 ) -> None:
     """Print the next round, a JSON list of {number, slot, parameters}; empty when the search is over."""
+    from aiga.search import commands  # brings optuna
+
     here = at(folder, store)
     search = _search(here)
     trials = commands.suggest(search, here.place.store, _prefix(here, run), count or search.parallel)
@@ -56,6 +57,8 @@ def trial(
         raise UserError(
             f"--trial {suggested[:80]!r}: must be {{number, slot, parameters}} as `suggest` prints it"
         ) from None
+    from aiga.runner import rounds  # brings optuna
+
     typer.echo(json.dumps(rounds.trial(_setting(here, run), _search(here), _prefix(here, run), number, parameters)))
 
 
@@ -63,6 +66,9 @@ def trial(
 @told
 def rank(run: Run, folder: Folder = Path("."), store: StoreOption = None) -> None:
     """Print all trials from best to worst as JSON, and make the best one's result that of the training step."""
+    from aiga.runner import rounds  # brings optuna
+    from aiga.search import commands
+
     here = at(folder, store)
     table = commands.rank(_search(here), here.place.store, _prefix(here, run))
     rounds.take(_setting(here, run), _search(here), table)

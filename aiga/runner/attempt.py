@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -59,6 +60,7 @@ def run(
     """
     file = order.work / "order.json"
     order.write(file)
+    watch = _Watch()
     tail = _Tail(order.work / "metrics.jsonl")
     with open(order.work / "process.log", "ab") as output:
         process = subprocess.Popen(
@@ -74,14 +76,16 @@ def run(
         created = psutil.Process(process.pid).create_time()
         (order.work / PROCESS).write_text(json.dumps({"pid": process.pid, "created": created}))
     cause = ""
+    watch.of(process.pid)
     try:
         while process.poll() is None and not cause:
-            time.sleep(POLL)
+            watch.wait(POLL)
             cause = _told(tail, metrics)
             if stop():
                 raise Stopped
     finally:
         end(process)
+        watch.close()
     return Ended(process.returncode, cause or _told(tail, metrics))
 
 
@@ -124,6 +128,28 @@ def end_leftover(folder: Path) -> None:
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+class _Watch:
+    """Waits for a process to end, and wakes when it does where the system can tell (a pidfd)."""
+
+    def __init__(self) -> None:
+        self._pidfd: int | None = None
+
+    def of(self, pid: int) -> None:
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self._pidfd = os.pidfd_open(pid)
+
+    def wait(self, seconds: float) -> None:
+        if self._pidfd is None:
+            time.sleep(seconds)
+        else:
+            select.select([self._pidfd], [], [], seconds)
+
+    def close(self) -> None:
+        if self._pidfd is not None:
+            os.close(self._pidfd)
 
 
 class _Tail:

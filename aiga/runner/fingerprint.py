@@ -56,7 +56,7 @@ def why(now: Fingerprint, last: Fingerprint | None) -> str:
         old, new = last.parts.get(part), now.parts.get(part)
         if old == new:
             continue
-        short = part.startswith("parameter")
+        short = part.startswith(("parameter", "search"))
         verb = "is new" if old is None else "is gone" if new is None else f"{old} → {new}" if short else "changed"
         changed.append(f"{part} {verb}")
     if not changed:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from aiga.errors import UserError
 from aiga.names import METADATA
-from aiga.runner import layout
+from aiga.runner import documents, layout
 from aiga.store import Missing, Store
 
 
@@ -44,10 +42,18 @@ def of_step(store: Store, project: str, where: str, *, name: str, digest: str, v
         UserError: the store no longer has the step's metadata.
     """
     told = _metadata(store, project, where)
-    made_of = tuple(
-        _of_input(store, project, argument, item, versions) for argument, item in (told.get("inputs") or {}).items()
+    files = (told.get("inputs") or {}).items()
+    values = (told.get("values") or {}).items()
+    made_of = (
+        *(_of_input(store, project, argument, item, versions) for argument, item in files),
+        *(_of_value(store, project, argument, item, versions) for argument, item in values),
     )
     return Link(name, digest, _made(where, told), made_of)
+
+
+def _of_value(store: Store, project: str, argument: str, item: dict[str, Any], versions: dict[str, Any]) -> Link:
+    where = item["from"].rpartition(".")[0]
+    return of_step(store, project, where, name=f"{argument}={item['value']}", digest="", versions=versions)
 
 
 def _of_input(store: Store, project: str, argument: str, item: dict[str, Any], versions: dict[str, Any]) -> Link:
@@ -80,6 +86,6 @@ def _made(where: str, told: dict[str, Any]) -> str:
 
 def _metadata(store: Store, project: str, where: str) -> dict[str, Any]:
     try:
-        return dict(yaml.safe_load(store.read(f"{layout.runs(project)}/{where}/{METADATA}")))
+        return dict(documents.load(store.read(f"{layout.runs(project)}/{where}/{METADATA}")))
     except Missing:
         raise UserError(f"{where}: its metadata is not in {store.address} (was the run removed?)") from None

@@ -12,7 +12,6 @@ from aiga.runner.place import Place
 from aiga.runner.setting import Setting
 from aiga.runner.steps import Task
 from aiga.secrets.resolve import lookup
-from aiga.sources import datasets, expect
 from aiga.sources.read import Reader
 from aiga.sources.version import Version
 from aiga.spec.base import Scalar
@@ -46,6 +45,8 @@ class Materials:
             known = recorded.get(name)
             version = known_by.restore(known) if known else known_by.read(name, source)
             if source.expect is not None:
+                from aiga.sources import expect  # brings pandas
+
                 expect.check(version.path, source.expect, f"source {name}")
             self.add_source(name, version)
             self._setting.screen.say(f"source {name}: {version.digest[:19]} ({source.kind})")
@@ -59,12 +60,15 @@ class Materials:
         assert isinstance(node.work, Work)
         files: dict[str, Artefact] = {}
         values: dict[str, Scalar] = {}
+        origins: dict[str, str] = {}
         for argument, address in node.needs.items():
             if address.scalar:
-                values[argument] = self.done[address.producer].values[address.output]
+                giver = self.done[address.producer]
+                values[argument] = giver.values[address.output]
+                origins[argument] = f"{giver.where}.{address.output}"
             else:
                 files[argument] = self.found(address)
-        self.tasks[node.name] = Task(node.name, node.work, files, values, dict(node.work.parameters))
+        self.tasks[node.name] = Task(node.name, node.work, files, values, dict(node.work.parameters), origins)
         return self.tasks[node.name]
 
     def found(self, address: Address) -> Artefact:
@@ -91,6 +95,8 @@ class Materials:
         for step in self._setting.project.etl:
             for name, publication in step.publish.items():
                 artefact = self.done[step.name].outputs[publication.output]
+                from aiga.sources import datasets  # brings pandas
+
                 told = {"run": tag, "from": artefact.origin, "description": publication.description}
                 version = datasets.publish(place.store, place.project, name, artefact.local(place), told)
                 self._setting.screen.say(f"dataset {place.project}/{name}: version {version}")

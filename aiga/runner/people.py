@@ -8,18 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aiga.errors import UserError
 from aiga.names import METADATA
-from aiga.runner import layout, steps
+from aiga.runner import documents, layout, steps
 from aiga.runner.artefact import Artefact, Done
 from aiga.runner.attempt import Stopped
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.place import Place
 from aiga.runner.record import timestamp
 from aiga.runner.setting import Setting
-from aiga.sources import tables
 from aiga.spec.base import delta
 from aiga.spec.graph import LABEL
 from aiga.spec.people import Approve, Label
@@ -39,7 +36,7 @@ def decide(store: Store, project: str, tag: str, what: str, decision: Mapping[st
     """
     key = layout.decision(project, tag, what)
     told = {"by": getpass.getuser(), "at": timestamp(), **decision}
-    if not store.create(key, yaml.safe_dump(told, sort_keys=False).encode()):
+    if not store.create(key, documents.dump(told)):
         made = decided(store, project, tag, what) or {}
         raise UserError(
             f"run {tag}: {what} was decided by {made.get('by')} at {made.get('at')}: {made.get('decision')} "
@@ -49,7 +46,7 @@ def decide(store: Store, project: str, tag: str, what: str, decision: Mapping[st
 
 def decided(store: Store, project: str, tag: str, what: str) -> dict[str, Any] | None:
     try:
-        return dict(yaml.safe_load(store.read(layout.decision(project, tag, what))))
+        return dict(documents.load(store.read(layout.decision(project, tag, what))))
     except Missing:
         return None
 
@@ -121,7 +118,7 @@ def labels(setting: Setting, label: Label, data: Artefact) -> Done:
         "inputs": {"data": data.plain()},
         "outputs": {name: artefact.plain() for name, artefact in outputs.items()},
     }
-    place.store.write(f"{key}/{METADATA}", yaml.safe_dump(metadata, sort_keys=False).encode())
+    place.store.write(f"{key}/{METADATA}", documents.dump(metadata))
     if told is not None:
         steps.remember(setting, LABEL, print_)
     setting.screen.step(LABEL, "done", f"{metadata['by']} gave {(told or {}).get('rows', 0)} labels")
@@ -134,6 +131,8 @@ def give_labels(place: Place, tag: str, file: Path, need: int) -> int:
     Raises:
         UserError: they are no table, or too few, or somebody gave some before.
     """
+    from aiga.sources import tables  # brings pandas
+
     rows = sum(chunk.rows for chunk in tables.chunks(file))
     if rows < need:
         raise UserError(f"{file}: has {rows} rows, and the project asks for {need} labels")

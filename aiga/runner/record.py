@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import psutil
-import yaml
 
-from aiga.runner import layout
+from aiga.runner import documents, layout
 from aiga.store import Missing, Store
 
 State = Literal["running", "waiting", "succeeded", "failed", "rejected", "interrupted"]
@@ -72,8 +71,8 @@ def timestamp() -> str:
 
 
 def save(store: Store, record: RunRecord) -> None:
-    text = yaml.safe_dump(_plain(asdict(record)), sort_keys=False, allow_unicode=True)
-    store.write(f"{layout.run(record.project, record.tag)}/{layout.RECORD}", text.encode())
+    text = documents.dump(_plain(asdict(record)))
+    store.write(f"{layout.run(record.project, record.tag)}/{layout.RECORD}", text)
 
 
 def take_up(store: Store, killed: RunRecord) -> bool:
@@ -85,7 +84,7 @@ def take_up(store: Store, killed: RunRecord) -> bool:
 def load(store: Store, project: str, tag: str) -> RunRecord | None:
     """The record of one run, None where there is none."""
     try:
-        data = yaml.safe_load(store.read(f"{layout.run(project, tag)}/{layout.RECORD}"))
+        data = documents.load(store.read(f"{layout.run(project, tag)}/{layout.RECORD}"))
     except Missing:
         return None
     known = {key: value for key, value in data.items() if key in RunRecord.__dataclass_fields__}

@@ -6,21 +6,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from aiga.errors import AigaError, UserError
+from aiga.errors import AigaError, TransientError, UserError
 from aiga.names import METADATA
-from aiga.runner import attempt, code, fingerprint, layout
+from aiga.runner import attempt, code, documents, fingerprint, layout
 from aiga.runner.artefact import Artefact, Done
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.place import Place
 from aiga.runner.setting import Setting
 from aiga.secrets.resolve import resolve
-from aiga.sources import expect
 from aiga.spec.base import Scalar, delta
 from aiga.spec.steps import Work
 from aiga.step.metadata import interrupted
@@ -46,6 +45,8 @@ class Task:
     files: Mapping[str, Artefact]
     values: Mapping[str, Scalar]
     parameters: Mapping[str, Scalar]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Value to who gave it: `<tag>/<step>.<name>`."""
 
     @property
     def arguments(self) -> dict[str, Scalar]:
@@ -53,15 +54,15 @@ class Task:
         return {**self.parameters, **self.values}
 
 
-def fingerprinted(setting: Setting, task: Task, more: Mapping[str, Any] | None = None) -> Fingerprint:
-    """What the task's result depends on; `more` is declared besides, as a search is."""
+def fingerprinted(setting: Setting, task: Task) -> Fingerprint:
+    """What the task's result depends on."""
     files = code.of_step(setting.folder, task.work.run)
     return fingerprint.of(
         call=task.work.run,
         code={f.relative_to(setting.folder).as_posix(): file_digest(f) for f in files},
         parameters=task.arguments,
         inputs={name: artefact.digest for name, artefact in task.files.items()},
-        declared={"out": dict(task.work.outputs), "returns": dict(task.work.returns), **(more or {})},
+        declared={"out": dict(task.work.outputs), "returns": dict(task.work.returns)},
         environment=setting.environment,
     )
 
@@ -161,6 +162,10 @@ def ordered(setting: Setting, task: Task, folder: Path, checkpoint: Path, trial:
 
 def checked(task: Task, folder: Path) -> None:
     """Holds each output to its contract."""
+    if not task.work.expect:
+        return
+    from aiga.sources import expect  # brings pandas
+
     for name, contract in task.work.expect.items():
         expect.check(folder / "outputs" / task.work.outputs[name], contract, f"{task.name}.{name}")
 
@@ -180,9 +185,10 @@ def kept(setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapp
     told = {
         **metadata,
         "inputs": {name: artefact.plain() for name, artefact in task.files.items()},
+        "values": {name: {"value": value, "from": task.origins[name]} for name, value in task.values.items()},
         "outputs": {name: artefact.plain() for name, artefact in outputs.items()},
     }
-    store.write(f"{prefix}/{METADATA}", yaml.safe_dump(told, sort_keys=False, allow_unicode=True).encode())
+    store.write(f"{prefix}/{METADATA}", documents.dump(told))
     return Done(task.name, where, outputs, told.get("returned") or {}, told.get("metrics") or {}, told)
 
 
@@ -215,7 +221,7 @@ def stored(place: Place, tag: str, step: str) -> Done:
     Raises:
         Missing: the run has no such step.
     """
-    told = yaml.safe_load(place.store.read(f"{layout.step(place.project, tag, step)}/{METADATA}"))
+    told = documents.load(place.store.read(f"{layout.step(place.project, tag, step)}/{METADATA}"))
     if told.get("reused"):
         tag, _, step = told["reused"].partition("/")
         return stored(place, tag, step)
@@ -229,7 +235,7 @@ def reuse(setting: Setting, name: str, found: Done) -> Done:
     own = layout.step(setting.project.name, setting.tag, name)
     if not own.endswith(found.where):
         told = {"tag": setting.tag, "step": name, "state": "reused", "reused": found.where}
-        setting.place.store.write(f"{own}/{METADATA}", yaml.safe_dump(told, sort_keys=False).encode())
+        setting.place.store.write(f"{own}/{METADATA}", documents.dump(told))
     setting.screen.step(name, "reused", f"nothing changed since {found.where}")
     return found
 
@@ -252,7 +258,7 @@ def because(setting: Setting, name: str, print_: Fingerprint) -> str:
 
 def read_metadata(folder: Path) -> dict[str, Any]:
     try:
-        return dict(yaml.safe_load((folder / METADATA).read_text()))
+        return dict(documents.load((folder / METADATA).read_text()))
     except (OSError, TypeError, yaml.YAMLError):
         return {}
 
@@ -270,7 +276,9 @@ def _reason(folder: Path, ended: attempt.Ended) -> str:
         frames = error.get("frames") or []
         own = [frame for frame in frames if not frame.startswith("/")]
         place = f"\n    {(own or frames)[-1]}" if frames else ""
-        return f"{error.get('type', 'error')}: {error.get('message', '')}{place}"
+        kind = error.get("type", "error")
+        told = "" if kind in (UserError.__name__, TransientError.__name__) else f"{kind}: "
+        return f"{told}{error.get('message', '')}{place}"
     log = folder / "process.log"
     last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
     if ended.code < 0:

@@ -19,6 +19,7 @@ from aiga.runner.steps import StepFailed, Task
 from aiga.search.study import Study, Trial
 from aiga.spec.search import Search
 from aiga.spec.steps import Train
+from aiga.store import Missing
 
 PRUNED = "pruned: worse than others at the same point"
 
@@ -54,6 +55,7 @@ class _Searching:
         """All trials, side by side as the file says, then the winner."""
         screen = self._setting.screen
         screen.search(self._search.objective.metric, self._search.objective.goal)
+        self._tell_kept()
         self._study.abandon()
         self._show_finished()
         with self._setting.place.checkpoint(self._print.key, self._setting.tag) as self._checkpoints:
@@ -61,6 +63,19 @@ class _Searching:
                 for worker in [pool.submit(self._work) for _ in range(self._search.parallel)]:
                     worker.result()
             return self._winner()
+
+    def _tell_kept(self) -> None:
+        """Tells the study of trials that were kept, in a run that was killed before it could."""
+        store = self._setting.place.store
+        for name in store.children(f"{self._prefix}/trials"):
+            number = int(name)
+            try:
+                told = trials.kept(self._setting, self._task, number)
+            except Missing:
+                continue
+            value, _ = trials.value(told, self._search.objective.metric)
+            if told.get("state") == "succeeded" and value is not None:
+                self._study.tell(number, value, seconds=told.get("seconds"))
 
     def _show_finished(self) -> None:
         """Shows the trials of a search that was killed, and is gone on with."""

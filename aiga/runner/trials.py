@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aiga.names import METADATA
-from aiga.runner import layout, steps
+from aiga.runner import documents, layout, steps
 from aiga.runner.artefact import Done
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.setting import Setting
@@ -19,10 +18,16 @@ from aiga.runner.steps import Task
 from aiga.spec.base import plain
 from aiga.spec.search import Search
 
+HARMLESS = ("parallel", "maxFailures")
+"""What changes how a search goes, and not what comes of it."""
+
 
 def fingerprinted(setting: Setting, task: Task, search: Search) -> Fingerprint:
     """What a search's result depends on."""
-    return steps.fingerprinted(setting, task, {"search": plain(search)})
+    found = plain(search)
+    shaping = {key: value for key, value in found.items() if key not in HARMLESS}
+    parts = {f"search {key}": json.dumps(value, sort_keys=True) for key, value in shaping.items()}
+    return Fingerprint({**steps.fingerprinted(setting, task).parts, **parts})
 
 
 def with_(task: Task, parameters: Mapping[str, Any]) -> Task:
@@ -47,6 +52,16 @@ def keep(setting: Setting, task: Task, number: int, metadata: Mapping[str, Any])
     """Puts what a trial made into the store."""
     prefix = layout.trial(setting.project.name, setting.tag, task.name, number)
     return steps.kept(setting, task, folder(setting, task, number), prefix, metadata)
+
+
+def kept(setting: Setting, task: Task, number: int) -> dict[str, Any]:
+    """The metadata of a trial that the store has.
+
+    Raises:
+        Missing: it was not kept.
+    """
+    prefix = layout.trial(setting.project.name, setting.tag, task.name, number)
+    return dict(documents.load(setting.place.store.read(f"{prefix}/{METADATA}")))
 
 
 def take(setting: Setting, task: Task, search: Search, ranked: Sequence[Mapping[str, Any]]) -> Done:
@@ -80,4 +95,4 @@ def _fetched(setting: Setting, task: Task, number: int, where: Path) -> dict[str
     for file, target in {**wanted, **{log: where / log for log in steps.LOGS}}.items():
         if not target.exists() and setting.place.store.exists(f"{prefix}/{file}"):
             setting.place.store.download(f"{prefix}/{file}", target)
-    return dict(yaml.safe_load(setting.place.store.read(f"{prefix}/{METADATA}")))
+    return kept(setting, task, number)

@@ -66,6 +66,8 @@ def publish(
     }
     version = newest + 1
     while not store.create(_key(project, name, version), _dump({"name": name, "version": version} | record)):
+        if resolve(store, project, name, version).digest == digest:
+            return version
         version += 1
     return version
 

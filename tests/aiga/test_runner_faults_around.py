@@ -184,7 +184,6 @@ def test_two_runs_at_the_same_time_both_succeed_with_versions_of_their_own(tmp_p
     assert set(states(project.aiga("run")).values()) == {"reused"}
 
 
-@pytest.mark.xfail(strict=True, reason="who finds a version taken takes the next, though the taken one is the same")
 def test_what_two_runs_publish_at_the_same_time_is_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, data = open_store(str(tmp_path / "store")), tmp_path / "numbers.txt"
     data.write_text("1\n2\n")

@@ -122,6 +122,14 @@ def test_a_search_takes_the_best_trial_as_the_model(searching: Made) -> None:
     assert [t["rank"] for t in evidence["trials"]] == [1, 2, 3, 4, 5, 6]
 
 
+def test_how_a_search_goes_is_no_reason_to_search_again(searching: Made) -> None:
+    searching.aiga("run")
+    searching.change("project.yaml", "parallel: 2", "parallel: 1")
+    assert states(searching.aiga("run"))["train"] == "reused"
+    searching.change("project.yaml", "trials: 6", "trials: 7")
+    assert "search trials 6 → 7" in searching.aiga("run")
+
+
 def test_a_killed_run_is_taken_up_with_the_trials_it_finished(searching: Made) -> None:
     searching.change("project.yaml", "run: steps:train\n", "run: steps:train\n  parameters: {slow: 0.6}\n")
     process = searching.start("run")
@@ -228,7 +236,9 @@ def test_a_retry_gets_its_checkpoint_back(line: Made) -> None:
 def test_lineage_ends_at_the_datas_digest_and_reproduce_says_equal(line: Made) -> None:
     run = tag(line.aiga("run"))
     digest = metadata(line, run, "make")["outputs"]["numbers"]["digest"]  # type: ignore[index]  # a mapping
-    assert digest[:19] in line.aiga("lineage")
+    told = line.aiga("lineage")
+    assert digest[:19] in told
+    assert re.search(r"sum=4950 .*/total", told), "values have an origin too"
     output = line.aiga("reproduce")
     assert "line@1: equal" in output
     assert "differs" not in output
