@@ -104,6 +104,18 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The fast one where there is one: baselines are long."""
 
 
+_BREAKS = {"\x85", "\u2028", "\u2029", "\ufeff"}
+"""Line ends and marks of Unicode, which a reader of plain YAML text takes for white space."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Text as it is; quoted, with escapes, where it would be read otherwise."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS & set(text) else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def from_yaml(data: bytes, where: str) -> SignedEvidence:
     """The evidence in a file, its signature not yet verified.
 

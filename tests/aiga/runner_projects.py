@@ -15,6 +15,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
+AIGA = (
+    "import runpy, signal\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "runpy.run_module('aiga', run_name='__main__', alter_sys=True)"
+)
+"""`python -m aiga`, also where this is the background job of a shell, which ignores SIGINT and hands that on."""
 STEPS = '''
 """Makes numbers, fits a line to them, and predicts."""
 
@@ -85,7 +91,7 @@ class Made:
 
     def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "aiga", *words],
+            [sys.executable, "-c", AIGA, *words],
             cwd=self.folder,
             env={**self.environment, **variables},
             stdout=subprocess.PIPE,

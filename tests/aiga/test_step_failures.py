@@ -130,7 +130,10 @@ def test_a_step_that_hangs_is_ended_after_its_timeout(world: World) -> None:
     world.code("import time\ndef step(): print('here', flush=True); time.sleep(60)")
     ran = world.run(timeout=0.3)
     assert ran.code == 75 and ran.metadata.state == "failed"
-    assert ran.metadata.error is not None and ran.metadata.error.message == "train: ended after its timeout of 0.3 s"
+    assert (
+        ran.metadata.error is not None
+        and ran.metadata.error.message == "train: ended after its timeout of 0.3 s (`timeout` raises it)"
+    )
     assert "here" in ran.metadata.output
 
 
