@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 TAG = re.compile(r"\d{8}t\d{6}-[0-9a-f]{6}")
 """A run's tag, as it stands in names: lower case."""
 RECORD = "run.yaml"
-PROJECT_COPY = "project.yaml"
 
 
 def new_tag(now: datetime | None = None) -> str:

@@ -18,7 +18,7 @@ from aiga.spec.base import Scalar
 from aiga.spec.graph import Address, Node
 from aiga.spec.project import Project
 from aiga.spec.steps import Work
-from aiga.store import Store
+from aiga.store import Progress, Store
 
 
 class Materials:
@@ -40,7 +40,8 @@ class Materials:
             origin: the store that has those.
         """
         setting = self._setting
-        known_by = reader(setting.project, setting.folder, setting.place, origin)
+        progress = setting.screen.transfer("sources")
+        known_by = reader(setting.project, setting.folder, setting.place, origin, progress)
         for name, source in self._setting.project.sources.items():
             known = recorded.get(name)
             version = known_by.restore(known) if known else known_by.read(name, source)
@@ -102,7 +103,9 @@ class Materials:
                 self._setting.screen.say(f"dataset {place.project}/{name}: version {version}")
 
 
-def reader(project: Project, folder: Path, place: Place, origin: Store | None = None) -> Reader:
+def reader(
+    project: Project, folder: Path, place: Place, origin: Store | None = None, progress: Progress | None = None
+) -> Reader:
     """What reads the sources of a project; `origin` is the store of their recorded versions, where it is another."""
     return Reader(
         project=project.name,
@@ -110,6 +113,7 @@ def reader(project: Project, folder: Path, place: Place, origin: Store | None = 
         store=origin or place.store,
         cache=place.home / "sources",
         secrets=lookup(project.secrets, project.name),
+        progress=progress,
     )
 
 

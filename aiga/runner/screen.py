@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from aiga.store import Progress
+
 MARKS = {
     "waiting": ("·", "dim"),
     "running": ("▶", "cyan"),
@@ -21,6 +23,8 @@ MARKS = {
     "failed": ("✗", "red"),
     "skipped": ("-", "yellow"),
 }
+SELDOM = 10.0
+"""Seconds between two lines about one transfer, where there is no terminal."""
 LEADERS = 8
 """Trials that the leaderboard shows."""
 
@@ -48,6 +52,7 @@ class Screen:
         self.console = console
         self._rows: dict[str, _Row] = {}
         self._trials: dict[int, _Trial] = {}
+        self._transfers: dict[str, str] = {}
         self._goal = "max"
         self._metric = ""
         self._lock = threading.RLock()
@@ -86,6 +91,23 @@ class Screen:
             took = f" in {row.seconds:.1f} s" if row.seconds is not None else ""
             self.say(f"{name}: {state}{took}{f' ({detail})' if detail else ''}")
 
+    def transfer(self, what: str) -> Progress:
+        """How far a transfer is: a line below the table; elsewhere a line now and then for one that takes long."""
+        told = time.monotonic()
+
+        def advance(done: int, total: int, /) -> None:
+            nonlocal told
+            text = f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+            with self._lock:
+                self._transfers[what] = text
+                if done >= total:
+                    del self._transfers[what]
+            if self._live is None and time.monotonic() - told > SELDOM:
+                told = time.monotonic()
+                self.say(text)
+
+        return advance
+
     def search(self, metric: str, goal: str) -> None:
         """Begins a leaderboard of a metric that is to be `max` or `min`."""
         with self._lock:
@@ -115,6 +137,7 @@ class Screen:
             parts: list[Any] = [self._steps()]
             if self._trials:
                 parts.append(self._leaders())
+            parts += [Text(text, style="dim") for text in self._transfers.values()]
         return Group(*parts)
 
     def _steps(self) -> Table:

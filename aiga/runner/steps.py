@@ -177,7 +177,7 @@ def kept(setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapp
     outputs = {}
     for name, file in task.work.outputs.items():
         path = folder / "outputs" / file
-        digest = store.upload(path, f"{prefix}/{file}")
+        digest = store.upload(path, f"{prefix}/{file}", setting.screen.transfer(f"{task.name}: {file}"))
         outputs[name] = Artefact(digest, f"{where}.{name}", f"{prefix}/{file}", path)
     for log in LOGS:
         if (folder / log).is_file():

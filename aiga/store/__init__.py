@@ -7,9 +7,9 @@ from pathlib import Path
 from aiga.errors import UserError
 from aiga.store.base import Item, Store
 from aiga.store.errors import Blocked, Corrupt, Missing
-from aiga.store.progress import Progress, bar
+from aiga.store.progress import Progress
 
-__all__ = ["Blocked", "Corrupt", "Item", "Missing", "Progress", "Store", "bar", "open_store"]
+__all__ = ["Blocked", "Corrupt", "Item", "Missing", "Progress", "Store", "open_store"]
 
 
 def open_store(address: str) -> Store:

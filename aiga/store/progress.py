@@ -1,15 +1,9 @@
-"""How far a transfer is: a callback, and a bar for a terminal that is one."""
+"""How far a transfer is."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import Progress as Bars
 
 
 class Progress(Protocol):
@@ -32,23 +26,3 @@ class Meter:
         with self._lock:
             self._done = min(self._done + count, self._total)
             self._progress(self._done, self._total)
-
-
-@contextmanager
-def bar(label: str, console: Console | None = None) -> Iterator[Progress]:
-    """A progress bar on standard error while the context lasts; nothing where that is no terminal."""
-    screen = console or Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
-        task = bars.add_task(label, total=None)
-
-        def advance(done: int, total: int, /) -> None:
-            bars.update(task, completed=done, total=total)
-
-        yield advance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from datetime import UTC, datetime
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from aiga.runner import code, fingerprint, layout, schedule
 from aiga.runner.fingerprint import Fingerprint
+from aiga.runner.screen import Screen
 
 
 def test_tags_sort_by_time() -> None:
@@ -141,3 +144,16 @@ def test_an_interrupt_tells_the_tasks_to_stop() -> None:
     with pytest.raises(KeyboardInterrupt):
         schedule.run({"a": [], "b": []}, do, parallel=2, stop=stop)
     assert time.monotonic() - since < 5
+
+
+def test_a_transfer_is_told_now_and_then_and_below_the_table_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aiga.runner.screen.SELDOM", 0.0)
+    for terminal in (True, False):
+        out = io.StringIO()
+        screen = Screen(Console(file=out, force_terminal=terminal, width=100))
+        with screen:
+            advance = screen.transfer("model.onnx")
+            advance(500_000_000, 1_000_000_000)
+            time.sleep(0.3 if terminal else 0)
+            advance(1_000_000_000, 1_000_000_000)
+        assert "model.onnx: 500 of 1000 MB" in out.getvalue()

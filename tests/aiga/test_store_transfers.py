@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import signal
 import subprocess
@@ -14,11 +13,10 @@ from pathlib import Path
 
 import pytest
 import store_world
-from rich.console import Console
 
 from aiga.errors import UserError
 from aiga.step.digest import digest as step_digest
-from aiga.store import Blocked, Corrupt, Missing, Store, bar, open_store
+from aiga.store import Blocked, Corrupt, Missing, Store, open_store
 from aiga.store.digest import path_digest, tree_digest
 from aiga.store.keys import INTERNAL, MANIFEST
 
@@ -163,16 +161,6 @@ def test_a_process_that_is_killed_in_an_upload_leaves_nothing_to_read(store: Sto
         store.download(name, tmp_path / "fetched")
     digest = store.upload(tmp_path / name, name)
     assert store.download(name, tmp_path / "fetched", digest) == digest == path_digest(tmp_path / name)
-
-
-def test_a_bar_shows_on_a_terminal_and_nowhere_else() -> None:
-    for terminal in (True, False):
-        screen = Console(file=io.StringIO(), force_terminal=terminal, width=100)
-        with bar("model.onnx", screen) as progress:
-            progress(500_000, 1_000_000)
-            progress(1_000_000, 1_000_000)
-        text = screen.file.getvalue()
-        assert ("model.onnx" in text and "1.0" in text) if terminal else text.strip() == ""
 
 
 def test_a_folder_over_the_remains_of_another_upload_is_whole(store: Store, tmp_path: Path) -> None:
