@@ -39,7 +39,7 @@ demo: $(READY) ## Run projects/digits on this machine from nothing, and write a 
 
 test: $(READY) ## All tests that one machine can run: quick ones side by side, then those of the engine
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not engine"
-	$(PYTHON) -m pytest -n 2 --dist loadgroup -m engine
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m engine
 
 check: $(READY) ## Format, lint, types, direction of imports, generated files
 	$(VENV)/bin/ruff format --check
