@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
+from kube.ownership import STACK_LABEL
+
 if TYPE_CHECKING:
     from components.upstream import Upstream
 
@@ -36,7 +38,7 @@ class Context:
     @property
     def labels(self) -> dict[str, str]:
         """The labels that every object of the stack carries."""
-        return {"app.kubernetes.io/part-of": "aiga", "aiga.dev/stack": self.stack}
+        return {"app.kubernetes.io/part-of": "aiga", STACK_LABEL: self.stack}
 
     @property
     def minor(self) -> int:

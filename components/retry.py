@@ -16,6 +16,7 @@ import pulumi
 
 from components.target import Target
 from kube.errors import KubeError
+from kube.ownership import STACK_LABEL
 from kube.refs import Ref
 
 ATTEMPTS = 8
@@ -123,6 +124,6 @@ def hook(target: Target, stack: str) -> pulumi.ErrorHook:
             live = target.connect().get(Ref.of(inputs))
         except KubeError:
             return False
-        return live is not None and live["metadata"].get("labels", {}).get("aiga.dev/stack") == stack
+        return live is not None and live["metadata"].get("labels", {}).get(STACK_LABEL) == stack
 
     return pulumi.ErrorHook("retry-api-server-errors", lambda args: decide(args, ours=ours))

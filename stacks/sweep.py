@@ -9,10 +9,10 @@ from typing import Any
 
 from kube.cluster import Cluster
 from kube.errors import KubeError
+from kube.ownership import STACK_LABEL
 from kube.refs import Ref
 from stacks.errors import EngineError
 
-LABEL = "aiga.dev/stack"
 _THREADS = 8
 _SETTLES_WITHIN = 20.0
 _GONE_WITHIN = 180.0
@@ -22,7 +22,7 @@ def find(cluster: Cluster, stack: str) -> list[dict[str, Any]]:
     """Return all objects of the stack, each once though several API groups may serve it."""
 
     def listed(kind: tuple[str, str, bool]) -> list[dict[str, Any]]:
-        return cluster.list(kind[0], kind[1], label_selector=f"{LABEL}={stack}", metadata_only=True)
+        return cluster.list(kind[0], kind[1], label_selector=f"{STACK_LABEL}={stack}", metadata_only=True)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         found = [item for items in pool.map(listed, cluster.kinds()) for item in items]
@@ -51,7 +51,7 @@ def _sweep(cluster: Cluster, stack: str, say: Callable[[str], None]) -> list[Ref
         found = find(cluster, stack)
     refs = _roots(found)
     if not refs:
-        say(f"sweep: nothing on the cluster carries {LABEL}={stack}")
+        say(f"sweep: nothing on the cluster carries {STACK_LABEL}={stack}")
         return []
     for ref in refs:
         say(f"sweep: removing {ref}, which the state did not know")

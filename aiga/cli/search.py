@@ -11,10 +11,9 @@ from rich.console import Console
 
 from aiga.cli.shared import At, Folder, StoreOption, at, told
 from aiga.errors import UserError
-from aiga.runner import environment, layout, record
+from aiga.runner import layout, record
 from aiga.runner.screen import Screen
 from aiga.runner.setting import Setting
-from aiga.spec import Graph
 from aiga.spec.search import Search
 
 app = typer.Typer(help="The search of a run, in rounds: suggest, a trial each, rank.", no_args_is_help=True)
@@ -89,14 +88,4 @@ def _prefix(here: At, run: str) -> str:
 def _setting(here: At, run: str) -> Setting:
     if record.load(here.place.store, here.loaded.project.name, run) is None:
         raise UserError(f"{run}: there is no such run of {here.loaded.project.name} (see `aiga runs`)")
-    screen = Screen(Console(stderr=True))
-    return Setting(
-        run,
-        here.loaded.project,
-        Graph.of(here.loaded.project),
-        here.folder,
-        here.place,
-        environment.ensure(here.folder, screen.say),
-        environment.digest(here.folder),
-        screen,
-    )
+    return Setting.of(run, here.loaded.project, here.folder, here.place, Screen(Console(stderr=True)))

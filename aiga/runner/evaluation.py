@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aiga.evaluate import gates, latency, metrics, suites, table
 from aiga.evaluate.gates import Scores, Verdict
 from aiga.evaluate.suites import SuiteScore
+from aiga.evaluate.table import Predictions
 from aiga.names import MODEL_OUTPUT, PREDICTIONS
 from aiga.registry import Registry
 from aiga.runner import steps
@@ -26,8 +27,8 @@ class Judgement:
 
     metrics: Mapping[str, float]
     verdicts: tuple[Verdict, ...]
-    predictions: Artefact | None = None
-    production: Mapping[str, float] = field(default_factory=dict)
+    predictions: Predictions | None = None
+    """The table that it was judged by."""
 
     @property
     def passed(self) -> bool:
@@ -52,7 +53,7 @@ def judge(
     """
     candidate = scores(setting, evaluate, done)
     other = None
-    if production is not None and any(isinstance(gate, ProductionGate) for gate in evaluate.gates):
+    if production is not None and _gated(evaluate):
         other = scores(setting, evaluate, _with(setting, task, PRODUCTION, {MODEL_OUTPUT: production}))
     verdicts = gates.judge(evaluate.gates, candidate, other, lambda gate: _latency(setting, task, gate))
     mine = {
@@ -68,9 +69,16 @@ def judge(
             for suite in evaluate.suites
         }
     verdicts += suites.judge(evaluate.suites, mine, theirs)
-    return Judgement(
-        dict(candidate.reported), tuple(verdicts), done.outputs.get(PREDICTIONS), dict(other.reported) if other else {}
-    )
+    return Judgement(dict(candidate.reported), tuple(verdicts), candidate.table)
+
+
+def compares(evaluate: Evaluate) -> bool:
+    """Whether the model in production is wanted at all."""
+    return bool(evaluate.suites) or _gated(evaluate)
+
+
+def _gated(evaluate: Evaluate) -> bool:
+    return any(isinstance(gate, ProductionGate) for gate in evaluate.gates)
 
 
 def in_production(setting: Setting) -> Artefact | None:

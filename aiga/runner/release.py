@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from aiga.errors import TransientError, UserError
-from aiga.evaluate import baseline, table
+from aiga.evaluate import baseline
 from aiga.names import MODEL_OUTPUT
 from aiga.registry import Evidence, Registered, Registry, SigningKey, Stage
 from aiga.runner import people
@@ -115,10 +115,7 @@ def evidence(setting: Setting, trained: Done, judgement: Judgement | None, data:
 
 def _baseline(setting: Setting, trained: Done, judgement: Judgement | None) -> dict[str, Any]:
     """What monitors compare with: the first table that training took, and the predictions of the evaluation."""
-    predictions = None
-    if judgement is not None and judgement.predictions is not None:
-        predictions = table.read(judgement.predictions.local(setting.place))
-    return baseline.summarise(_inputs(setting, trained), predictions)
+    return baseline.summarise(_inputs(setting, trained), judgement.predictions if judgement else None)
 
 
 def _inputs(setting: Setting, trained: Done) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def trial(setting: Setting, search: Search, prefix: str, number: int, parameters
 
 def take(setting: Setting, search: Search, ranked: Sequence[Mapping[str, Any]]) -> Done:
     """Makes the best trial's result that of the training step."""
-    return trials.take(setting, _task(setting), search, ranked)
+    task = _task(setting)
+    return trials.take(setting, task, search, ranked, trials.fingerprinted(setting, task, search))
 
 
 def _task(setting: Setting) -> Task:

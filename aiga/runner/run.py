@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiga.errors import AigaError, TransientError
 from aiga.names import MODEL_OUTPUT
 from aiga.registry import Stage
-from aiga.runner import environment, layout, people, record, schedule, snapshot, steps
+from aiga.runner import layout, people, record, schedule, steps
 from aiga.runner.artefact import Done
 from aiga.runner.attempt import Stopped
 from aiga.runner.materials import Materials
@@ -20,8 +20,9 @@ from aiga.runner.place import Place
 from aiga.runner.record import RunRecord
 from aiga.runner.screen import Screen
 from aiga.runner.setting import Setting
+from aiga.runner.snapshot import Source
 from aiga.secrets.resolve import resolve
-from aiga.spec import Graph, Project
+from aiga.spec import Project
 from aiga.spec.graph import Node
 from aiga.spec.parameters import override
 from aiga.spec.people import Label
@@ -68,30 +69,28 @@ def run(request: Request, project: Project, place: Place, screen: Screen) -> Run
         KeyboardInterrupt: the run was stopped; the same request takes it up.
     """
     project = override(project, list(request.overrides))
-    graph = Graph.of(project)
     _refuse_missing_secrets(project)
-    python = environment.ensure(request.folder, screen.say)
-    asked = _asked(project, request)
+    setting = Setting.of(layout.new_tag(), project, request.folder, place, screen, fresh=request.fresh)
+    source = Source.of(request.folder)
+    asked = _asked(project, source)
     killed = None if request.new or request.fresh else _killed(place, project.name, asked)
     if killed is not None and not record.take_up(place.store, killed):
         killed = None
-    tag = killed.tag if killed else layout.new_tag()
-    setting = Setting(
-        tag, project, graph, request.folder, place, python, environment.digest(request.folder), screen, request.fresh
-    )
-    screen.say(f"run {tag}: taken up where it was {killed.state}" if killed else f"run {tag}")
-    return _Run(setting, request, asked).execute()
+    if killed is not None:
+        setting = replace(setting, tag=killed.tag)
+    screen.say(f"run {setting.tag}{f': taken up where it was {killed.state}' if killed else ''}")
+    return _Run(setting, request, asked, source).execute()
 
 
 class _Run:
     """The run itself: what there is so far, and the record that tells it."""
 
-    def __init__(self, setting: Setting, request: Request, asked: str) -> None:
+    def __init__(self, setting: Setting, request: Request, asked: str, source: Source) -> None:
         self.setting, self.request = setting, request
         self._materials = Materials(setting)
-        code = snapshot.keep(setting.place, setting.folder)
+        source.keep(setting.place)
         self.record = RunRecord(
-            setting.tag, setting.project.name, "running", record.timestamp(), asked, request.overrides, code
+            setting.tag, setting.project.name, "running", record.timestamp(), asked, request.overrides, source.digest
         )
 
     def execute(self) -> RunRecord:
@@ -185,7 +184,7 @@ class _Run:
             materials.tasks["evaluate"],
             evaluate,
             materials.done["evaluate"],
-            production=evaluation.in_production(self.setting),
+            production=evaluation.in_production(self.setting) if evaluation.compares(evaluate) else None,
             data=data,
         )
         for verdict in judgement.verdicts:
@@ -205,9 +204,9 @@ class _Run:
         return self.record
 
 
-def _asked(project: Project, request: Request) -> str:
+def _asked(project: Project, source: Source) -> str:
     """Digest of what a run is asked: the project as overridden, and its source."""
-    return hashlib.sha256(f"{project.model_dump_json()}\n{snapshot.digest(request.folder)}".encode()).hexdigest()
+    return hashlib.sha256(f"{project.model_dump_json()}\n{source.digest}".encode()).hexdigest()
 
 
 def _killed(place: Place, project: str, asked: str) -> RunRecord | None:

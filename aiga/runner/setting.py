@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiga.runner import environment
 from aiga.runner.place import Place
 from aiga.runner.screen import Screen
 from aiga.spec.base import delta, size
@@ -35,6 +36,20 @@ class Setting:
     """Whether nothing is reused."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the run is to end at once."""
+
+    @classmethod
+    def of(
+        cls, tag: str, project: Project, folder: Path, place: Place, screen: Screen, *, fresh: bool = False
+    ) -> Setting:
+        """A run's setting, with the project's environment, which is made now where it is not there.
+
+        Raises:
+            UserError: the project's requirements cannot be installed, or its steps make no graph.
+            TransientError: the package index did not answer.
+        """
+        graph = Graph.of(project)
+        python = environment.ensure(folder, screen.say)
+        return cls(tag, project, graph, folder, place, python, environment.digest(folder), screen, fresh)
 
     def resources(self, work: Work) -> Resources:
         return work.resources or self.project.resources

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiga.errors import UserError
 from aiga.runner import code, layout
 from aiga.runner.place import Place
-from aiga.store.digest import file_digest
+from aiga.store.digest import content_digest, file_digest
 
 
-def digest(folder: Path) -> str:
-    """Digest of all source files of a project, their names and contents."""
-    lines = [f"{f.relative_to(folder).as_posix()}\0{file_digest(f)}" for f in code.of_project(folder)]
-    return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+@dataclass(frozen=True)
+class Source:
+    """All source files of a project at one moment."""
 
+    files: Mapping[str, Path]
+    """By name relative to the project's folder."""
+    digest: str
+    """Of their names and contents."""
 
-def keep(place: Place, folder: Path) -> str:
-    """Keeps the source; its digest."""
-    found = digest(folder)
-    prefix = layout.code(place.project, found)
-    for file in code.of_project(folder):
-        key = f"{prefix}/{file.relative_to(folder).as_posix()}"
-        if not place.store.exists(key):
-            place.store.upload(file, key)
-    return found
+    @classmethod
+    def of(cls, folder: Path) -> Source:
+        files = {file.relative_to(folder).as_posix(): file for file in code.of_project(folder)}
+        lines = "\n".join(f"{name}\0{file_digest(file)}" for name, file in files.items())
+        return cls(files, content_digest(lines.encode()))
+
+    def keep(self, place: Place) -> None:
+        """Puts it into the store, which may have it already."""
+        prefix = layout.code(place.project, self.digest)
+        for name, file in self.files.items():
+            if not place.store.exists(f"{prefix}/{name}"):
+                place.store.upload(file, f"{prefix}/{name}")
 
 
 def restore(place: Place, found: str, folder: Path) -> None:

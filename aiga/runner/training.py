@@ -120,7 +120,8 @@ class _Searching:
         failure = self._study.failure()
         if self._study.best() is None or failure is not None:
             raise StepFailed(f"{self._task.name}: {failure or 'no trial completed'}")
-        return trials.take(self._setting, self._task, self._search, [asdict(r) for r in self._study.ranked()])
+        ranked = [asdict(trial) for trial in self._study.ranked()]
+        return trials.take(self._setting, self._task, self._search, ranked, self._print)
 
 
 class _Watch:

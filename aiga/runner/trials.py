@@ -64,14 +64,16 @@ def kept(setting: Setting, task: Task, number: int) -> dict[str, Any]:
     return dict(documents.load(setting.place.store.read(f"{prefix}/{METADATA}")))
 
 
-def take(setting: Setting, task: Task, search: Search, ranked: Sequence[Mapping[str, Any]]) -> Done:
+def take(
+    setting: Setting, task: Task, search: Search, ranked: Sequence[Mapping[str, Any]], print_: Fingerprint
+) -> Done:
     """Makes the best trial's result that of the step, or that of a new training with its parameters.
 
     Args:
         task: the step, without any trial's parameters.
         ranked: trials from best to worst, at least one of them complete.
+        print_: what the search depended on when it began.
     """
-    print_ = fingerprinted(setting, task, search)
     best = ranked[0]
     own = with_(task, best["parameters"])
     if search.retrain:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
+
+from aiga.digests import file_digest, files_digest
 
 
 def digest(path: Path) -> str:
@@ -15,19 +16,9 @@ def digest(path: Path) -> str:
     Raises:
         OSError: it is not there, or cannot be read.
     """
-    return f"sha256:{_folder(path) if path.is_dir() else _file(path)}"
-
-
-def _file(path: Path) -> str:
-    with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _folder(root: Path) -> str:
-    lines = hashlib.sha256()
-    for name in sorted(files(root)):
-        lines.update(os.fsencode(name) + b"\0" + _file(root / name).encode() + b"\n")
-    return lines.hexdigest()
+    if not path.is_dir():
+        return file_digest(path)
+    return files_digest({name: file_digest(path / name) for name in files(path)})
 
 
 def files(root: Path) -> list[str]:

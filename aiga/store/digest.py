@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
+from aiga.digests import content_digest, file_digest, files_digest
 from aiga.errors import UserError
+
+__all__ = ["CHUNK", "content_digest", "file_digest", "files_digest", "files_of", "path_digest", "tree_digest"]
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
-
-
-def content_digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
-
-
-def files_digest(digests: Mapping[str, str]) -> str:
-    """Digest of a folder, given the digests of its files by relative name: of the lines `<name>\\0<hex>\\n`, sorted.
-
-    `aiga.step`, which imports no store, computes the same of what a step made.
-    """
-    lines = (f"{name}\0{digests[name].removeprefix('sha256:')}\n" for name in sorted(digests))
-    return content_digest("".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def tree_digest(folder: Path) -> str:

@@ -26,6 +26,7 @@ from aiga.serving.gateway.backend import made
 from aiga.serving.gateway.deployment import Deployment
 from aiga.serving.gateway.gateway import Gateway
 from aiga.serving.gateway.grpc_server import GrpcServer
+from aiga.serving.gateway.sender import Sender
 from aiga.serving.gateway.server import Server
 
 __all__ = ["Fake", "Receiver", "fake", "message", "receiver"]
@@ -183,3 +184,19 @@ async def _model_server(delay: float) -> None:
 
 if __name__ == "__main__":
     asyncio.run(_model_server(float(sys.argv[1])))
+
+
+def with_events(scenario: Any, *predictors: dict[str, Any], sink: dict[str, Any] | None = None, **more: Any) -> None:
+    """Runs a scenario with a gateway and an address of its events."""
+
+    async def go() -> None:
+        async with receiver() as taking:
+            sinks = [{"url": taking.url, **(sink or {})}]
+            async with world(config(*predictors, sinks=sinks, **more)) as own:
+                await scenario(own, taking)
+
+    asyncio.run(go())
+
+
+def sender(world: World) -> Sender:
+    return next(iter(world.gateway.log.senders.values()))

@@ -15,25 +15,7 @@ import gateway_world as gw
 import pytest
 
 from aiga.serving.gateway.channel import Channel
-from aiga.serving.gateway.sender import Sender
 from aiga.serving.gateway.spool import Spool
-
-
-def run(scenario: Any, *predictors: dict[str, Any], sink: dict[str, Any] | None = None, **more: Any) -> None:
-    """Runs a scenario with a gateway and an address of its events."""
-
-    async def go() -> None:
-        async with gw.receiver() as receiver:
-            sinks = [{"url": receiver.url, **(sink or {})}]
-            async with gw.world(gw.config(*predictors, sinks=sinks, **more)) as world:
-                await scenario(world, receiver)
-
-    asyncio.run(go())
-
-
-def sender(world: gw.World) -> Sender:
-    return next(iter(world.gateway.log.senders.values()))
-
 
 TROUBLES = ("dead", "hung", "slow", "refusing", "failing")
 
@@ -50,14 +32,14 @@ def test_an_address_in_trouble_costs_clients_nothing(trouble: str) -> None:
             return time.perf_counter() - begun
 
         well = await measured()
-        await gw.until(lambda: not sender(world).waiting)
+        await gw.until(lambda: not gw.sender(world).waiting)
         if trouble == "dead":
             await receiver.stop()
         receiver.hangs = trouble == "hung"
         receiver.delay = 0.5 if trouble == "slow" else 0
         receiver.status = {"refusing": 400, "failing": 503}.get(trouble, 202)
         assert await measured() < 5 * well + 2, "predictions waited for the events"
-        sends = sender(world)
+        sends = gw.sender(world)
         assert sends.waiting <= 50 and sends.bytes <= 8000, "memory is bounded"
         told = (await world.get("/status.json"))["sinks"][0]
         if trouble == "refusing":
@@ -71,7 +53,7 @@ def test_an_address_in_trouble_costs_clients_nothing(trouble: str) -> None:
         assert await world.metric("seldon_api_executor_server_requests_seconds_count", code="200") == 600
         receiver.hangs = False
 
-    run(scenario, sink=limits, drain=0.2)
+    gw.with_events(scenario, sink=limits, drain=0.2)
 
 
 def test_events_wait_for_an_address_that_comes_back_and_none_is_lost() -> None:
@@ -79,12 +61,12 @@ def test_events_wait_for_an_address_that_comes_back_and_none_is_lost() -> None:
         await receiver.stop()
         for number in range(50):
             await world.infer(seldon_puid=str(number))
-        await gw.until(lambda: sender(world).trouble)
+        await gw.until(lambda: gw.sender(world).trouble)
         await receiver.start()
         await gw.until(lambda: len(receiver.got) == 100)
-        assert sender(world).trouble == "" and not sender(world).drops
+        assert gw.sender(world).trouble == "" and not gw.sender(world).drops
 
-    run(scenario, sink={"longest_wait": 0.2})
+    gw.with_events(scenario, sink={"longest_wait": 0.2})
 
 
 def test_an_orderly_stop_delivers_everything() -> None:
@@ -92,11 +74,11 @@ def test_an_orderly_stop_delivers_everything() -> None:
         receiver.delay = 0.02
         for number in range(100):
             await world.infer(seldon_puid=str(number))
-        assert sender(world).waiting > 20
+        assert gw.sender(world).waiting > 20
         await world.gateway.stop()
         assert Counter(event.request for event in receiver.got) == {str(number): 2 for number in range(100)}
 
-    run(scenario)
+    gw.with_events(scenario)
 
 
 def test_a_stop_without_anybody_to_deliver_to_ends_in_time_and_counts_what_is_lost() -> None:
@@ -104,13 +86,13 @@ def test_a_stop_without_anybody_to_deliver_to_ends_in_time_and_counts_what_is_lo
         await receiver.stop()
         for _ in range(10):
             await world.infer()
-        sends = sender(world)
+        sends = gw.sender(world)
         begun = time.monotonic()
         await world.gateway.stop()
         assert time.monotonic() - begun < 10
         assert sends.drops == {"stopped": 20}
 
-    run(scenario, drain=0.5)
+    gw.with_events(scenario, drain=0.5)
 
 
 def test_what_memory_cannot_hold_goes_to_disk_and_from_there_to_the_next_process(tmp_path: Path) -> None:
@@ -121,7 +103,7 @@ def test_what_memory_cannot_hold_goes_to_disk_and_from_there_to_the_next_process
         for number in range(100):
             await world.infer(seldon_puid=str(number))
             await asyncio.sleep(0.005)
-        await gw.until(lambda: sender(world).spooled_bytes)
+        await gw.until(lambda: gw.sender(world).spooled_bytes)
         await world.gateway.stop()
         assert not sum(one.drops.total() for one in world.gateway.log.senders.values())
 
@@ -131,8 +113,8 @@ def test_what_memory_cannot_hold_goes_to_disk_and_from_there_to_the_next_process
         assert len({event.headers["ce-id"] for event in receiver.got}) == 200
         await gw.until(lambda: not list((tmp_path / "spool").iterdir()))
 
-    run(scenario, sink=spool)
-    run(after, sink=spool)
+    gw.with_events(scenario, sink=spool)
+    gw.with_events(after, sink=spool)
 
 
 def test_a_full_disk_keeps_events_in_memory_and_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,14 +127,14 @@ def test_a_full_disk_keeps_events_in_memory_and_is_seen(tmp_path: Path, monkeypa
         receiver.status = 503
         for _ in range(40):
             assert (await world.infer())[0] == 200
-        await gw.until(lambda: sender(world).disk_trouble)
+        await gw.until(lambda: gw.sender(world).disk_trouble)
         told = (await world.get("/status.json"))["sinks"][0]
         assert "No space left" in told["trouble"] and told["waiting"] <= 40
         assert set(told["dropped"]) <= {"full"}
         receiver.status = 202
-        await gw.until(lambda: not sender(world).waiting)
+        await gw.until(lambda: not gw.sender(world).waiting)
 
-    run(scenario, sink={"spool": str(tmp_path), "events": 40, "longest_wait": 0.1})
+    gw.with_events(scenario, sink={"spool": str(tmp_path), "events": 40, "longest_wait": 0.1})
 
 
 def test_a_folder_of_events_is_bounded_and_survives_a_torn_file(tmp_path: Path) -> None:
@@ -162,13 +144,13 @@ def test_a_folder_of_events_is_bounded_and_survives_a_torn_file(tmp_path: Path) 
     async def leave(world: gw.World, receiver: gw.Receiver) -> None:
         receiver.status = 503
         await world.infer()
-        await gw.until(lambda: sender(world).trouble)
+        await gw.until(lambda: gw.sender(world).trouble)
 
-    run(leave, sink={"spool": str(tmp_path)})
+    gw.with_events(leave, sink={"spool": str(tmp_path)})
     (segment,) = tmp_path.iterdir()
     (tmp_path / "000000000009-x.events").write_bytes(segment.read_bytes()[:100])
     (tmp_path / "000000000010-x.events.part").write_bytes(b"torn")
-    run(scenario, sink={"spool": str(tmp_path)})
+    gw.with_events(scenario, sink={"spool": str(tmp_path)})
     spool = Spool(tmp_path, 1000)
     assert spool.has_room(1000) and not spool.has_room(1001)
 
@@ -186,7 +168,7 @@ def test_an_event_that_its_address_never_takes_does_not_hold_up_the_others() -> 
         async with gw.world(gw.config(sinks=sinks)) as world:
             await world.infer(seldon_puid="poison")
             await world.infer(seldon_puid="last")
-            await gw.until(lambda: len(receiver.got) == 2 and sender(world).drops["failing"] == 2)
+            await gw.until(lambda: len(receiver.got) == 2 and gw.sender(world).drops["failing"] == 2)
             assert {event.request for event in receiver.got} == {"last"}
         await receiver.stop()
 

@@ -15,25 +15,8 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_binary_event
 
 from aiga.serving.gateway.redact import OUT, redacted
-from aiga.serving.gateway.sender import Sender
 from aiga.serving.messages import Message, Tensor
 from aiga.serving.protocols import v2
-
-
-def run(scenario: Any, *predictors: dict[str, Any], sink: dict[str, Any] | None = None, **more: Any) -> None:
-    """Runs a scenario with a gateway and an address of its events."""
-
-    async def go() -> None:
-        async with gw.receiver() as receiver:
-            sinks = [{"url": receiver.url, **(sink or {})}]
-            async with gw.world(gw.config(*predictors, sinks=sinks, **more)) as world:
-                await scenario(world, receiver)
-
-    asyncio.run(go())
-
-
-def sender(world: gw.World) -> Sender:
-    return next(iter(world.gateway.log.senders.values()))
 
 
 def test_a_prediction_is_one_request_and_one_response_event_as_seldon_sends_them() -> None:
@@ -58,7 +41,7 @@ def test_a_prediction_is_one_request_and_one_response_event_as_seldon_sends_them
         assert json.loads(response.body)["outputs"][0]["data"] == [1]
         assert request.headers["ce-id"] != response.headers["ce-id"], "source and id make an event one of its kind"
 
-    run(scenario)
+    gw.with_events(scenario)
 
 
 def test_every_prediction_has_its_two_events_whatever_the_protocol() -> None:
@@ -85,7 +68,7 @@ def test_every_prediction_has_its_two_events_whatever_the_protocol() -> None:
             protocol = ("v2", "tensorflow", "seldon")[int(event.request[0])]
             assert event.headers["ce-protocol"] == protocol
 
-    run(scenario, gw.predictor("main", 50), gw.predictor("canary", 50, kind="raw"))
+    gw.with_events(scenario, gw.predictor("main", 50), gw.predictor("canary", 50, kind="raw"))
 
 
 def test_a_reader_of_cloudevents_takes_them() -> None:
@@ -96,7 +79,7 @@ def test_a_reader_of_cloudevents_takes_them() -> None:
             event = from_binary_event(HTTPMessage(dict(got.headers), got.body))
             assert event.get_extension("endpoint") == "main" and event.get_type().startswith("io.seldon.serving")
 
-    run(scenario)
+    gw.with_events(scenario)
 
 
 def test_failed_predictions_tell_what_was_asked_and_mistakes_of_clients_tell_nothing() -> None:
@@ -113,7 +96,7 @@ def test_failed_predictions_tell_what_was_asked_and_mistakes_of_clients_tell_not
             ("fine", "response"),
         ]
 
-    run(scenario, gw.predictor("main", 100, fails=500))
+    gw.with_events(scenario, gw.predictor("main", 100, fails=500))
 
 
 def test_a_prediction_that_was_tried_twice_is_told_once_of_the_one_that_answered() -> None:
@@ -123,7 +106,7 @@ def test_a_prediction_that_was_tried_twice_is_told_once_of_the_one_that_answered
         await asyncio.sleep(0.05)
         assert [event.headers["ce-endpoint"] for event in receiver.got] == ["main", "main"]
 
-    run(scenario, gw.predictor("main", 50), gw.predictor("canary", 50, fails=500))
+    gw.with_events(scenario, gw.predictor("main", 50), gw.predictor("canary", 50, fails=500))
 
 
 def test_binary_bodies_are_told_as_json() -> None:
@@ -136,7 +119,7 @@ def test_binary_bodies_are_told_as_json() -> None:
         assert json.loads(request.body)["inputs"][0]["data"] == [1.5, 2.0]
         assert json.loads(answer.body)["outputs"][0]["data"] == [1]
 
-    run(scenario)
+    gw.with_events(scenario)
 
 
 def test_feedback_is_an_event_of_its_own() -> None:
@@ -147,7 +130,7 @@ def test_feedback_is_an_event_of_its_own() -> None:
         assert receiver.got[0].headers["ce-type"] == "io.seldon.serving.feedback"
         assert json.loads(receiver.got[0].body) == body
 
-    run(scenario)
+    gw.with_events(scenario)
 
 
 def test_a_sample_takes_both_events_of_its_share_and_the_same_for_the_same_request() -> None:
@@ -155,12 +138,12 @@ def test_a_sample_takes_both_events_of_its_share_and_the_same_for_the_same_reque
         for _ in range(2):
             for number in range(200):
                 await world.infer(seldon_puid=f"request-{number}")
-        await gw.until(lambda: not sender(world).waiting)
+        await gw.until(lambda: not gw.sender(world).waiting)
         told = Counter(event.request for event in receiver.got)
         assert set(told.values()) == {4}, "a request's events are all told or none"
         assert 20 <= len(told) <= 80
 
-    run(scenario, gw.predictor("main", 100, kind="raw"), log={"sample": 0.25})
+    gw.with_events(scenario, gw.predictor("main", 100, kind="raw"), log={"sample": 0.25})
 
 
 def test_fields_are_left_out_before_anything_leaves_or_lies_on_disk(tmp_path: Path) -> None:
@@ -170,12 +153,12 @@ def test_fields_are_left_out_before_anything_leaves_or_lies_on_disk(tmp_path: Pa
         receiver.status = 503
         for _ in range(10):
             await world.infer(body={"inputs": [{**gw.ROW["inputs"][0], "data": [float(secret), 1]}]})
-        await gw.until(lambda: sender(world).trouble)
+        await gw.until(lambda: gw.sender(world).trouble)
         await world.gateway.stop()
         kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert kept and secret.encode() not in kept and OUT.encode() in kept
 
-    run(scenario, log={"redact": ["x"]}, sink={"spool": str(tmp_path)})
+    gw.with_events(scenario, log={"redact": ["x"]}, sink={"spool": str(tmp_path)})
 
 
 REDACTED: dict[str, tuple[Any, Any]] = {
@@ -215,6 +198,6 @@ def test_what_cannot_be_redacted_is_not_sent() -> None:
         await world.infer(body=b"no JSON")
         await gw.until(lambda: len(receiver.got) == 1)
         assert receiver.got[0].type == "response"
-        assert sender(world).drops == {"unreadable": 1}
+        assert gw.sender(world).drops == {"unreadable": 1}
 
-    run(scenario, gw.predictor("main", 100, kind="raw"), log={"redact": ["x"]})
+    gw.with_events(scenario, gw.predictor("main", 100, kind="raw"), log={"redact": ["x"]})
