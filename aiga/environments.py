@@ -6,11 +6,12 @@ $AIGA_ENVIRONMENTS is where they are kept, ~/.cache/aiga/environments otherwise.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +48,8 @@ class Environment:
 
     @property
     def made(self) -> bool:
-        """Whether nothing is left to install."""
-        return (self.folder / _READY).is_file()
+        """Whether nothing is left to install, and the Python that it was built on is still there."""
+        return (self.folder / _READY).is_file() and self.python.exists()
 
     def ensure(
         self, base: Callable[[], str], arguments: Callable[[Path], Sequence[str]], say: Callable[[str], None]
@@ -72,7 +73,6 @@ class Environment:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 try:
                     self._install(base(), arguments)
-                    self._link_aiga()
                     (self.folder / _READY).touch()
                 except BaseException:
                     shutil.rmtree(self.folder, ignore_errors=True)
@@ -99,14 +99,6 @@ class Environment:
             raise TransientError(f"{self.what}: the package index could not be reached: {reason} (run again)")
         raise UserError(f"{self.what}: cannot be installed: {reason} (choose versions that go together)")
 
-    def _link_aiga(self) -> None:
-        """Lets the environment import `aiga`, and nothing else of where `aiga` is installed."""
-        library = self.folder / "aiga-only"
-        library.mkdir()
-        (library / "aiga").symlink_to(Path(aiga.__file__).resolve().parent, target_is_directory=True)
-        packages = next((self.folder / "lib").glob("python*/site-packages"))
-        (packages / "aiga-only.pth").write_text(f"{library}\n")
-
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One process at a time makes an environment; the lock of a killed one is gone with it."""
@@ -114,6 +106,20 @@ class Environment:
         with open(self.folder.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def with_aiga(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Variables with which an environment's Python imports this very `aiga`, and nothing else of where it is installed.
+
+    Nothing of the kind is kept in the environment itself: that is there for every copy of `aiga`, and outlives them.
+    """
+    package = Path(aiga.__file__).resolve().parent
+    library = folder_of_all() / f"aiga-{hashlib.sha256(bytes(package)).hexdigest()[:16]}"
+    library.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        (library / package.name).symlink_to(package, target_is_directory=True)
+    paths = [str(library), *filter(None, [inherited.get("PYTHONPATH")])]
+    return {**inherited, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def uv() -> str | None:

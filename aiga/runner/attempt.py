@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from aiga.environments import with_aiga
 from aiga.names import LOG
 from aiga.step.order import Order
 
@@ -100,7 +101,7 @@ def _told(tail: _Tail, metrics: Callable[[Mapping[str, Any]], str]) -> str:
 def _environment(secrets: Mapping[str, str]) -> dict[str, str]:
     """This process' own, without what belongs to a step that runs this very process."""
     inherited = {key: value for key, value in os.environ.items() if key != LOG}
-    return {**inherited, "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg", **secrets}
+    return {**with_aiga(inherited), "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg", **secrets}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from aiga.environments import with_aiga
 from aiga.errors import TransientError, UserError
 from aiga.serving.servers import logs
 from aiga.serving.servers.client import Client
@@ -160,7 +161,7 @@ class Server:
                     stdout=log,
                     stderr=log,
                     cwd=folder,
-                    env={**kept, "PYTHONUNBUFFERED": "1", **self._environment},
+                    env={**with_aiga(kept), "PYTHONUNBUFFERED": "1", **self._environment},
                     start_new_session=True,
                 )
         finally:
