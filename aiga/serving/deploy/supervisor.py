@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from aiga.digests import content_digest
 from aiga.errors import TransientError, UserError
 from aiga.names import PROJECT_PREFIX
 from aiga.registry import Resolved, resolve_model
@@ -207,11 +208,16 @@ class Serving:
             retries=serve.retries,
             sticky_header=plan.sticky(serve),
             log=Log.model_validate(plain(serve.log)),
-            sinks=tuple(Sink(url=url) for url in self.options.events),  # type: ignore[arg-type]  # pydantic reads it
+            sinks=tuple(Sink.model_validate({"url": url, "spool": self._spool(url)}) for url in self.options.events),
         )
         draft = self.config.with_suffix(".new")
         draft.write_text(json.dumps(plain(deployment), indent=2) + "\n")
         draft.replace(self.config)
+
+    def _spool(self, url: str) -> Path:
+        """Where events wait that an address does not take, and the next start's; the name tells no secret of a URL."""
+        name = content_digest(url.encode()).removeprefix("sha256:")[:16]
+        return self.place.home / "events" / self.project.name / name
 
     async def _start_gateway(self) -> None:
         with self._gateway_log().open("ab") as log:
