@@ -1,14 +1,13 @@
-"""The gateway beside nginx before the same model server, and our ONNX server beside MLServer's scikit-learn.
+"""The gateway beside nginx and Envoy before the same model server; our ONNX server beside MLServer's scikit-learn.
 
 The load is a closed loop of 16 connections from this machine, and one of a single connection, where nobody queues; what
 is compared takes turns, and medians of the rounds are shown. `python -m benchmarks.serving [SECONDS]`, of one turn.
-Where MLServer cannot be installed a small aiohttp server stands behind gateway and nginx; where nginx is not on PATH
-(Debian's `nginx-light`) it is left out.
+Where MLServer cannot be installed a small aiohttp server stands behind the proxies; a proxy that cannot be had is left
+out, and told.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 import time
@@ -26,14 +25,17 @@ from aiga.serving.protocols import v2
 from benchmarks import serving_sides as sides
 from benchmarks.serving_load import CONNECTIONS, Figures, load
 from benchmarks.serving_model import Made, train
+from benchmarks.serving_proxies import PREFIX, envoy, gateway, nginx
 
 ROUNDS = 3
 SECONDS = 5.0
 DIRECT = "nothing between"
+GATEWAY = "gateway"
+PROXIES = {"nginx": nginx, "Envoy": envoy, GATEWAY: gateway}
 
 
 async def proxies(folder: Path, model: Made, seconds: float, console: Console) -> None:
-    """Prints what gateway and nginx add to a server's own times."""
+    """Prints what each proxy adds to a server's own times."""
     async with AsyncExitStack() as stack:
         try:
             behind = await stack.enter_async_context(sides.onnx_server(model.onnx, folder / "onnx"))
@@ -42,17 +44,17 @@ async def proxies(folder: Path, model: Made, seconds: float, console: Console) -
             console.print(f"MLServer is left out: {error}", markup=False)
             behind, server = await stack.enter_async_context(sides.stand_in(folder)), "a server that does nothing"
         urls = {DIRECT: behind + sides.INFER}
-        if program := shutil.which("nginx"):
-            address = await stack.enter_async_context(sides.nginx(program, folder, behind))
-            urls["nginx"] = address + sides.PREFIX + sides.INFER
-        else:
-            console.print("nginx is left out: it is not on PATH (apt install nginx-light)")
-        urls["gateway"] = await stack.enter_async_context(sides.gateway(folder, behind)) + sides.PREFIX + sides.INFER
+        for name, start in PROXIES.items():
+            try:
+                address = await stack.enter_async_context(start(folder, behind))
+            except AigaError as error:
+                console.print(f"{name} is left out: {error}", markup=False)
+            else:
+                urls[name] = address + PREFIX + sides.INFER
         for connections in (CONNECTIONS, 1):
             figures = await _turns(urls, model.body, seconds, connections)
             console.print(_table(f"Before {server}, {connections} at once", figures))
-            if "nginx" in figures:
-                console.print(_added(figures))
+            console.print(_added(figures))
 
 
 async def servers(folder: Path, model: Made, seconds: float, console: Console) -> None:
@@ -100,15 +102,18 @@ async def _turns(urls: Mapping[str, str], body: bytes, seconds: float, connectio
 
 
 def _added(figures: Mapping[str, Figures]) -> str:
-    """What the two add to the server's own latencies: less than nothing where the server is what keeps all waiting."""
-    parts = []
+    """What each adds to the server's own latencies: less than nothing where the server is what keeps all waiting."""
+    lines = []
     for percentile in ("p50", "p99"):
-        own, nginx, gateway = (getattr(figures[name], percentile) for name in (DIRECT, "nginx", "gateway"))
-        parts.append(
-            f"{percentile}: gateway {gateway - own:+.2f} ms, nginx {nginx - own:+.2f} ms, "
-            f"gateway / nginx as a whole {gateway / nginx:.2f}"
+        own, *_ = times = {name: getattr(one, percentile) for name, one in figures.items()}
+        added = ", ".join(f"{name} {times[name] - times[own]:+.2f} ms" for name in times if name != own)
+        ratios = ", ".join(
+            f"gateway / {name} as a whole {times[GATEWAY] / times[name]:.2f}"
+            for name in times
+            if name not in (own, GATEWAY)
         )
-    return "\n".join(parts)
+        lines.append(f"{percentile}: {added}; {ratios}")
+    return "\n".join(lines)
 
 
 def _table(title: str, figures: Mapping[str, Figures]) -> Table:

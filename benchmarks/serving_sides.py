@@ -1,4 +1,4 @@
-"""What the benchmark of serving sets side by side: servers and proxies as processes, each with an address."""
+"""The model servers that the benchmark of serving sets side by side, as processes, each with an address."""
 
 from __future__ import annotations
 
@@ -16,18 +16,13 @@ import aiohttp
 from aiohttp import web
 
 from aiga.errors import TransientError
-from aiga.serving.deploy import backend
-from aiga.serving.gateway.deployment import Deployment, PredictorSettings
 from aiga.serving.servers import environment
 from aiga.serving.servers.layout import Served, arrange
 from aiga.serving.servers.process import Server
-from aiga.spec.base import plain
 from benchmarks.serving_model import NAME
 
 HOST = "127.0.0.1"
 INFER = f"/v2/models/{NAME}/infer"
-PREFIX = f"/seldon/default/{NAME}"
-"""What gateway and nginx have before the server's own paths."""
 PATIENCE = 60.0
 """Seconds until a process must answer."""
 
@@ -54,63 +49,24 @@ async def sklearn_server(model: Path, folder: Path) -> AsyncIterator[str]:
     """
     laid = arrange([Served(NAME, "sklearn", model, "joblib")], folder, folder, allow_pickle=True)
     python = await asyncio.to_thread(environment.ensure, laid.needs, print)
-    ports = {name: _free_port() for name in ("http_port", "grpc_port", "metrics_port")}
+    ports = {name: free_port() for name in ("http_port", "grpc_port", "metrics_port")}
     said = {"host": HOST, **ports, "parallel_workers": 0, "debug": False}
     (folder / "settings.json").write_text(json.dumps(said))
     command = [str(python.with_name("mlserver")), "start", str(folder)]
-    async with _running(command, ports["http_port"], f"/v2/models/{NAME}/ready", folder) as url:
+    async with running(command, ports["http_port"], f"/v2/models/{NAME}/ready", folder) as url:
         yield url
 
 
 @contextlib.asynccontextmanager
 async def stand_in(folder: Path) -> AsyncIterator[str]:
     """A server that answers everything alike, where there is no MLServer."""
-    port = _free_port()
-    async with _running([sys.executable, "-m", __name__, str(port)], port, "/v2/health/ready", folder) as url:
+    port = free_port()
+    async with running([sys.executable, "-m", __name__, str(port)], port, "/v2/health/ready", folder) as url:
         yield url
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, behind: str) -> AsyncIterator[str]:
-    """The gateway before one server."""
-    port = _free_port()
-    settings = {"servers": {NAME: behind}, "model": NAME}
-    main = PredictorSettings(name="main", make=backend.MAKE, settings=settings, weight=100, model=NAME)
-    file = folder / "gateway.json"
-    file.write_text(json.dumps(plain(Deployment(name=NAME, http_port=port, predictors=(main,)))))
-    async with _running([sys.executable, "-m", "aiga.serving.gateway", str(file)], port, "/ready", folder) as url:
-        yield url
-
-
-@contextlib.asynccontextmanager
-async def nginx(program: str, folder: Path, behind: str) -> AsyncIterator[str]:
-    """nginx before one server: one worker, as the gateway is one process; connections to the server are kept."""
-    port = _free_port()
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    file = folder / "nginx.conf"
-    file.write_text(f"""
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr error;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; keepalive_requests 100000000;
-  {" ".join(f"{kind}_temp_path {folder}/nginx-{kind};" for kind in kinds)}
-  upstream model {{ server {behind.removeprefix("http://")}; keepalive 64; keepalive_requests 100000000; }}
-  server {{
-    listen {HOST}:{port};
-    location = /ready {{ return 200; }}
-    location {PREFIX}/ {{
-      proxy_pass http://model/; proxy_http_version 1.1; proxy_set_header Connection "";
-    }}
-  }}
-}}
-""")
-    command = [program, "-e", "stderr", "-p", str(folder), "-c", str(file)]
-    async with _running(command, port, "/ready", folder) as url:
-        yield url
-
-
-@contextlib.asynccontextmanager
-async def _running(command: Sequence[str], port: int, ready: str, folder: Path) -> AsyncIterator[str]:
+async def running(command: Sequence[str], port: int, ready: str, folder: Path) -> AsyncIterator[str]:
     """A process until the end of the block; its address, once it answers 200 at a path.
 
     Raises:
@@ -143,7 +99,7 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind((HOST, 0))
         port: int = free.getsockname()[1]
