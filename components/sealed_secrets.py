@@ -39,7 +39,7 @@ class SealedSecrets(pulumi.ComponentResource):
         self, name: str, context: Context, args: SealedSecretsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aiga:platform:SealedSecrets", name, None, opts)
-        guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None)
+        guarded = pulumi.ResourceOptions(parent=self, protect=context.protect or None, depends_on=list(context.first))
         early = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         secrets = []
         for generation in range(1, args.generation + 1):
