@@ -1,4 +1,5 @@
-# Every command here does the same when it is run again. Variables: STACK, KUBE_CONTEXT, CONFIG (key.path=value …).
+# Every command here does the same when it is run again. Variables: STACK, KUBE_CONTEXT, CONFIG (key.path=value …);
+# those of one command are in its line of `make help`.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -7,11 +8,11 @@ ARGUMENTS = $(if $(STACK),--stack $(STACK)) $(foreach setting,$(CONFIG),--config
 STACKS = PYTHONPATH= $(PYTHON) -m stacks
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down resume refresh outputs env demo test check format vendor lock footprint bench golden docs \
-	constraints clean
+.PHONY: help up preview down resume refresh forget outputs env venv secret backup-key demo test check format vendor lock \
+	footprint bench golden docs constraints clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(READY) ## Tools, cluster, platform, then a table of what runs where; after a kill it resumes
 	@$(STACKS) up $(ARGUMENTS)
@@ -19,8 +20,8 @@ up: $(READY) ## Tools, cluster, platform, then a table of what runs where; after
 preview: $(READY) ## What `make up` would change, field by field (MARKDOWN=file writes it there too)
 	@$(STACKS) preview $(ARGUMENTS) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
-down: $(READY) ## Take everything away, then sweep; the simulator goes too
-	@$(STACKS) down $(ARGUMENTS)
+down: $(READY) ## Take everything away, then sweep; the simulator goes too (YES=1 asks nothing)
+	@$(STACKS) down $(ARGUMENTS) $(if $(YES),--yes)
 
 resume: $(READY) ## Take up a killed command by hand, when its lock is on another machine
 	@$(STACKS) resume $(ARGUMENTS)
@@ -31,8 +32,19 @@ refresh: $(READY) ## List what was edited behind the platform's back; `make up` 
 outputs: $(READY) ## The table of the last `make up` again
 	@$(STACKS) outputs $(if $(STACK),--stack $(STACK))
 
+forget: $(READY) ## Drop the state of a stack whose cluster is gone for good
+	@$(STACKS) forget $(if $(STACK),--stack $(STACK))
+
+secret: $(READY) ## Encrypt a value of the configuration, typed or piped in: KEY=monitoring.alertWebhook
+	@$(STACKS) secret $(KEY) $(if $(STACK),--stack $(STACK))
+
+backup-key: $(READY) ## Copy the sealing keys into a new file: FILE=sealing-keys.yaml
+	@$(STACKS) backup-key $(if $(FILE),"$(FILE)") $(if $(STACK),--stack $(STACK))
+
 env: $(READY) ## What pulumi and kubectl typed by hand need: eval "$(make env)"
 	@$(STACKS) env $(if $(STACK),--stack $(STACK))
+
+venv: $(READY) ## Only the virtual environment, with the `aiga` command: then `. .venv/bin/activate`
 
 demo: $(READY) ## Run projects/digits on this machine from nothing, and write a page about it
 	@PYTHONPATH= $(PYTHON) -m aiga demo projects/digits
@@ -55,12 +67,12 @@ format: $(READY) ## Rewrite the code as `make check` wants it
 docs: $(READY) ## Write what is generated from the settings: Pulumi.yaml's config, docs/configuration.md
 	@$(STACKS) docs
 
-vendor: $(READY) ## Fetch every chart and manifest into vendor/ (network)
-	@$(PYTHON) -m components.fetch vendor
+vendor: $(READY) ## Fetch every chart and manifest into vendor/, and their CRDs into vendor/crds (network)
+	@status=0; $(PYTHON) -m components.fetch vendor || status=1; \
+	$(PYTHON) -m simulator.standins definitions || status=1; exit $$status
 
 lock: $(READY) ## Fill the digests of charts, images and tools (network)
-	@$(PYTHON) -m components.fetch lock
-	@$(PYTHON) -m tools lock
+	@status=0; $(PYTHON) -m components.fetch lock || status=1; $(PYTHON) -m tools lock || status=1; exit $$status
 
 footprint: $(READY) ## What each profile asks of a cluster
 	@$(STACKS) footprint

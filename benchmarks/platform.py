@@ -146,8 +146,8 @@ def report(title: str, rows: Sequence[Row], size: int, console: Console) -> None
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="aiga-bench-") as folder:
         rows, size = measure(Path(folder))
-    vendored = (upstream.ROOT / "vendor" / "charts").is_dir()
-    report(f"The whole platform, {'real charts' if vendored else 'stand-in charts'}", rows, size, Console())
+    charts = standins.label(upstream.Upstream().vendor)
+    report(f"The whole platform, {charts}", rows, size, Console())
 
 
 if __name__ == "__main__":

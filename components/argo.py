@@ -13,7 +13,7 @@ import pulumi
 import pulumi_random as random
 import yaml
 
-from components import chart, fixes
+from components import argo_access, chart, fixes
 from components.context import Context
 from components.install import Manifest, install, register
 from components.istio import virtual_service
@@ -37,6 +37,8 @@ class ArgoArgs:
     store_url: str
     """Plain, for the chart's values want it at render time; `account` is what waits for the store."""
     store_region: str = "us-east-1"
+    bucket: str = BUCKET
+    """Where artefacts go: its name, with the stack's prefix."""
     account: Account
     pages_gateway: pulumi.Input[str] | None
     """None leaves Argo's page and its webhook without an address outside the cluster."""
@@ -78,7 +80,9 @@ class Argo(pulumi.ComponentResource):
             namespace=WORKFLOWS,
             values=chart.values("argo-workflows", context.profile, _workflow_values(args)),
         )
-        mended = fixes.apply(objects, lambda found: [*found, _monitor()])
+        mended = fixes.apply(
+            objects, argo_access.server_only_looks, lambda found: [*found, _monitor(), *argo_access.viewer(WORKFLOWS)]
+        )
         installed = install(context, name, mended, parent=self, after=[*args.workflows_after, credentials])
         if args.pages_gateway is not None:
             host = f"argo.{args.domain}"
@@ -91,6 +95,7 @@ class Argo(pulumi.ComponentResource):
     def _events(self, name: str, context: Context, args: ArgoArgs) -> pulumi.Output[str]:
         values = chart.values("argo-events", context.profile, _event_values(context))
         objects = chart.render(context, "argo-events", release="argo-events", namespace=EVENTS, values=values)
+        objects.append(argo_access.account(argo_access.WEBHOOK, EVENTS))
         installed = install(context, f"{name}-events", fixes.apply(objects), parent=self, after=args.events_after)
         after = pulumi.ResourceOptions.merge(self._parent, pulumi.ResourceOptions(depends_on=installed.last))
         bus = register(context, name, _event_bus(args.nats_url, context), after)
@@ -116,7 +121,7 @@ def _workflow_values(args: ArgoArgs) -> dict[str, Any]:
         "executor": {"image": _pinned("argo-executor")},
         "artifactRepository": {
             "s3": {
-                "bucket": BUCKET,
+                "bucket": args.bucket,
                 "endpoint": address,
                 "insecure": scheme == "http",
                 "region": args.store_region,
@@ -167,12 +172,10 @@ def _monitor() -> Manifest:
 def _event_bus(nats_url: pulumi.Input[str], context: Context) -> Manifest:
     """One for the platform: two on the same NATS would share a stream, whose name is fixed."""
     stream = {**STREAM, "replicas": 3 if context.profile == "prod" else 1}
-    metadata = {"name": "default", "namespace": EVENTS}
-    annotations = {"pulumi.com/waitFor": "condition=Deployed"}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "EventBus",
-        "metadata": {**metadata, "annotations": annotations},
+        "metadata": {"name": "default", "namespace": EVENTS},
         "spec": {"jetstreamExotic": {"url": nats_url, "streamConfig": yaml.safe_dump(stream)}},
     }
 
@@ -199,7 +202,11 @@ def _webhook() -> Manifest:
         "metadata": {"name": "webhook", "namespace": EVENTS},
         "spec": {
             "service": {"ports": [{"port": WEBHOOK_PORT, "targetPort": WEBHOOK_PORT}]},
-            "template": {"securityContext": security, "container": container},
+            "template": {
+                "serviceAccountName": argo_access.WEBHOOK,
+                "securityContext": security,
+                "container": container,
+            },
             "webhook": {"retrain": endpoint},
         },
     }

@@ -31,7 +31,7 @@ class Context:
     first: tuple[pulumi.Resource, ...] = ()
     """What every object waits for: the guard, which stops an `up` that Kubernetes would refuse half-way."""
     protect: bool = False
-    """Whether what cannot be rebuilt (CRDs, volumes, the sealing key) is protected from deletion."""
+    """Whether what cannot be rebuilt (CRDs, what holds volumes, the sealing key) is protected from deletion."""
     retry: list[Any] = field(default_factory=list)
     """Error hooks for every object (`components/retry.py`)."""
 

@@ -1,7 +1,7 @@
 """Fetches upstream entries and fills the lock: `make vendor` and `make lock`. Both need a network and say what failed.
 
 `python -m components.fetch vendor` fills `vendor/`; `python -m components.fetch lock` fills the digests of
-`upstream.lock.yaml` from what `vendor/` or the sources hold.
+`upstream.lock.yaml` from what `vendor/`, the sources and the registries of images hold.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import tools
+from components import registry
 
 if TYPE_CHECKING:
     from components.upstream import Entry
@@ -41,10 +44,10 @@ def into(folder: Path, entry: Entry) -> Path:
     target = folder / f"{entry.kind}s" / f"{entry.stem}{'.tgz' if entry.kind == 'chart' else '.yaml'}"
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Not beside the target: whoever is killed while fetching leaves nothing there.
+    # Not beside the target: whoever fails or is killed while fetching leaves nothing there, not even a folder.
     with tempfile.TemporaryDirectory() as temporary:
         fetched = (_pull if entry.kind == "chart" else _download)(entry, Path(temporary))
+        target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copyfile(fetched, draft)
         draft.replace(target)
@@ -118,9 +121,12 @@ def relock() -> list[str]:
         print(f"{entry.stem}: {digest}", flush=True)
     for image in upstream.lock().images.values():
         try:
-            text = with_image_digest(text, image.name, image_digest(image.ref))
-        except FetchError as error:
+            digest = registry.digest(image.ref, TIMEOUT)
+        except registry.RegistryError as error:
             failed.append(f"{image.ref}: {error}")
+            continue
+        text = with_image_digest(text, image.name, digest)
+        print(f"{image.ref}: {digest}", flush=True)
     upstream.LOCK_FILE.write_text(text)
     return failed
 
@@ -138,28 +144,24 @@ def with_image_digest(text: str, name: str, digest: str) -> str:
     return block.sub(lambda m: m[1] + digest, line.sub(lambda m: m[1] + digest, text))
 
 
-def image_digest(ref: str) -> str:
-    """The digest a registry gives for an image, asked through whichever client is at hand."""
-    for command in (
-        ["crane", "digest", ref],
-        ["docker", "buildx", "imagetools", "inspect", ref, "--format", "{{.Manifest.Digest}}"],
-    ):
-        if shutil.which(command[0]) is None:
-            continue
-        run = _run(command, ref)
-        if run.returncode == 0 and run.stdout.strip().startswith("sha256:"):
-            return run.stdout.strip()
-        raise FetchError(run.stderr.strip().splitlines()[-1] if run.stderr.strip() else f"{command[0]} gave no digest")
-    raise FetchError("neither crane nor docker buildx is on PATH, and the digest of an image needs one of them")
-
-
 def main() -> None:
     tasks = {"vendor": vendor, "lock": relock}
     if len(sys.argv) != 2 or sys.argv[1] not in tasks:
         raise SystemExit(f"usage: python -m components.fetch {{{'|'.join(tasks)}}}")
+    _put_helm_on_path()
     failed = tasks[sys.argv[1]]()
     if failed:
         raise SystemExit("\n".join([f"{len(failed)} could not be had:", *(f"  {line}" for line in failed)]))
+
+
+def _put_helm_on_path() -> None:
+    """Without helm the manifests and the digests of images can still be had, so nothing stops here."""
+    try:
+        helm = tools.ensure(["helm"])["helm"]
+    except tools.ToolError as error:
+        print(error, file=sys.stderr)
+    else:
+        os.environ["PATH"] = f"{helm.parent}{os.pathsep}{os.environ['PATH']}"
 
 
 if __name__ == "__main__":

@@ -64,14 +64,17 @@ def first_of_each(objects: list[Manifest]) -> list[Manifest]:
     return result
 
 
-def released(registry: str, tag: str) -> Fix:
+def released(published: Mapping[str, str]) -> Fix:
     """Names images as a release publishes them, where a source tree names the Go package (`ko://…`) instead.
 
     In environment variables too: by them controllers learn the images of the pods that they create.
+
+    Args:
+        published: The image of each Go package. A package that is not among them is left as it is.
     """
 
     def named(text: str) -> str:
-        return f"{registry}/{text.removeprefix(GO_PACKAGE)}:{tag}" if text.startswith(GO_PACKAGE) else text
+        return published.get(text.removeprefix(GO_PACKAGE), text) if text.startswith(GO_PACKAGE) else text
 
     def fix(objects: list[Manifest]) -> list[Manifest]:
         for container in containers(objects):

@@ -33,6 +33,9 @@ class FluxArgs:
     """Secret in flux-system with the repository's credentials; None for a public one."""
     store_url: str | None = None
     """Of the object store, when the source is its bucket."""
+    store_region: str = "us-east-1"
+    bucket: str = BUCKET
+    """The bucket of releases: its name, with the stack's prefix."""
     account: Account | None = None
     after: Sequence[pulumi.Resource]
 
@@ -80,8 +83,9 @@ def _source(args: FluxArgs) -> list[Manifest]:
     keys = {"accesskey": args.account.access_key, "secretkey": args.account.secret_key}
     spec = {
         "provider": "generic",
-        "bucketName": BUCKET,
+        "bucketName": args.bucket,
         "endpoint": address,
+        "region": args.store_region,
         "insecure": scheme == "http",
         "interval": args.interval,
         "secretRef": {"name": "releases-s3"},

@@ -80,8 +80,9 @@ def _of(o: Manifest, least: Mapping[tuple[str, str], int]) -> Size:
 def _template(o: Manifest) -> Mapping[str, Any] | None:
     """What the stack tells eventing-natss of the pod that delivers: of all channels, or of one native Broker."""
     if o["kind"] == "ConfigMap" and CHANNEL in o.get("data", {}):
-        spec: Mapping[str, Any] = yaml.safe_load(o["data"][CHANNEL])["spec"]
-        return spec.get("deploymentSpecTemplate")
+        told: Mapping[str, Any] = yaml.safe_load(o["data"][CHANNEL])
+        template: Mapping[str, Any] | None = told.get("spec", {}).get("deploymentSpecTemplate")
+        return template
     if o["kind"] == "Broker" and NATIVE_CONFIG in o["metadata"].get("annotations", {}):
         native: Mapping[str, Any] = json.loads(o["metadata"]["annotations"][NATIVE_CONFIG])["filter"]
         return native

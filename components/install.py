@@ -21,7 +21,10 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from components import fixes
 from components.context import Context
+from components.gate import Blank, blanks
 from components.objects import Objects
+from components.protection import holds_data
+from components.readiness import awaited
 
 Manifest = dict[str, Any]
 T = TypeVar("T")
@@ -87,6 +90,8 @@ class Installed:
     resources: list[pulumi.Resource]
     crds: Objects | None
     last: list[pulumi.Resource]
+    unfilled: list[Blank]
+    """Webhooks that its controllers fill at run time: a gate may wait for that."""
 
     def after(self, value: T) -> pulumi.Output[T]:
         """The value, known once everything here is ready."""
@@ -140,7 +145,7 @@ def install(
     for wave in filter(None, parts.later):
         before = [added(o, *before) for o in wave]
         resources += before
-    return Installed(resources, crds, before)
+    return Installed(resources, crds, before, blanks(parts.later[2]))
 
 
 def _bulk(
@@ -178,11 +183,9 @@ def _digest(o: Manifest) -> str:
 
 
 def _registered(context: Context, logical: str, o: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    o = awaited(o)
     kind, metadata = o["kind"], {**o["metadata"], "labels": {**o["metadata"].get("labels", {}), **context.labels}}
-    own = pulumi.ResourceOptions(
-        hooks=context.hooks(),
-        protect=(context.protect and kind == "PersistentVolumeClaim") or None,
-    )
+    own = pulumi.ResourceOptions(hooks=context.hooks(), protect=(context.protect and holds_data(o)) or None)
     options = pulumi.ResourceOptions.merge(opts, own)
     typed = _typed(o["apiVersion"], kind)
     if typed is None:

@@ -65,7 +65,7 @@ class Istio(pulumi.ComponentResource):
         secret = args.tls_secret or self._certificate(name, context, args)
         own = pulumi.ResourceOptions(parent=self, depends_on=[gate])
         for manifest in (
-            _gateway(MODELS_GATEWAY, ["*"], secret),
+            _gateway(MODELS_GATEWAY, ["*"], secret, plain=context.profile != "prod"),
             _gateway(PAGES_GATEWAY, [f"*.{args.domain}"], secret),
             _strict_mtls(),
         ):
@@ -168,14 +168,14 @@ def _images() -> dict[str, Any]:
     return {"image": image("istio-pilot").reference, "global": {**shared, **injected}}
 
 
-def _gateway(name: str, hosts: list[str], secret: str | None) -> Manifest:
-    plain = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": hosts}
+def _gateway(name: str, hosts: list[str], secret: str | None, *, plain: bool = False) -> Manifest:
+    """Over TLS where there is a certificate; `plain` serves HTTP beside it, else HTTP is sent there."""
+    http: dict[str, Any] = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": hosts}
     if secret is None:
-        servers = [plain]
-    elif hosts == ["*"]:
-        servers = [plain, _tls(hosts, secret)]
+        servers = [http]
     else:
-        servers = [{**plain, "tls": {"httpsRedirect": True}}, _tls(hosts, secret)]
+        redirected = {} if plain else {"tls": {"httpsRedirect": True}}
+        servers = [{**http, **redirected}, _tls(hosts, secret)]
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "Gateway",

@@ -25,9 +25,10 @@ BROKER = "default"
 BrokerClass = Literal["channel", "native"]
 INGRESS = {"channel": "broker-ingress", "native": "nats-broker-ingress"}
 CLASS = {"channel": "MTChannelBasedBroker", "native": "NatsJetStreamBroker"}
+DEFAULT_CHANNELS = {"ConfigMap/config-br-default-channel", "ConfigMap/default-ch-webhook"}
 OURS = {
-    "channel": {"ConfigMap/config-nats", "ConfigMap/config-br-default-channel", "ConfigMap/default-ch-webhook"},
-    "native": {"ConfigMap/config-nats-broker"},
+    "channel": {"ConfigMap/config-nats", *DEFAULT_CHANNELS},
+    "native": {"ConfigMap/config-nats-broker", *DEFAULT_CHANNELS},
 }
 """Upstream's configuration that the layer writes itself."""
 IDLE = {
@@ -42,8 +43,8 @@ IDLE = {
 NATIVE_CONFIG = "natsjetstream.eventing.knative.dev/config"
 KEPT = "72h"
 """How long a stream keeps an event: without a limit it fills its volume, and then takes no more."""
-REGISTRY = "gcr.io/knative-releases"
-"""Where releases publish images, under the name of their Go package and with their version as tag."""
+REGISTRY = "gcr.io/knative-releases/"
+"""Where releases publish images, under the name of their Go package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,8 @@ class Knative(pulumi.ComponentResource):
         gate = Gate(
             f"{name}-webhooks",
             layer="knative",
-            probes=[_broker("probe", args.broker, context)],
+            probes=_probes(context, args.broker),
+            filled=self.installed.unfilled,
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.installed.last),
         )
         broker = _broker(BROKER, args.broker, context)
@@ -83,6 +85,11 @@ class Knative(pulumi.ComponentResource):
         address = f"http://{INGRESS[args.broker]}.{NAMESPACE}.svc.cluster.local/{NAMESPACE}/{BROKER}"
         self.broker_url = ready.id.apply(lambda _: address)
         self.register_outputs({"brokerUrl": self.broker_url})
+
+
+def shape(broker: BrokerClass) -> str:
+    """What of it cannot be changed in place: its webhook refuses another class or `spec.config` of a Broker."""
+    return f"the {broker} Broker"
 
 
 def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
@@ -96,7 +103,7 @@ def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
         fixes.drop(kinds={"Namespace", "PodDisruptionBudget", *({"HorizontalPodAutoscaler"} if single else ())}),
         fixes.drop(names=OURS[broker] | IDLE[broker]),
         fixes.aggregated_roles,
-        fixes.released(REGISTRY, f"v{lock().manifests[natss].version}"),
+        fixes.released(_published()),
         fixes.secured,
         fixes.limited(sizes["default"]),
         fixes.sized(sizes["sizes"]),
@@ -104,8 +111,14 @@ def _objects(context: Context, broker: BrokerClass) -> list[Manifest]:
         _default_broker(broker),
         fixes.budgeted,
         fixes.spread,
-        lambda objects: [*objects, _pod_monitor(), *(_default_channels(sizes) if broker == "channel" else [])],
+        lambda objects: [*objects, _pod_monitor(), *_default_channels(sizes, broker)],
     )
+
+
+def _published() -> dict[str, str]:
+    """The lock's images of Go packages, by package."""
+    found = [i for i in lock().images.values() if i.ref.startswith(REGISTRY)]
+    return {i.repository.removeprefix(REGISTRY): i.reference for i in found}
 
 
 def _pod_monitor() -> Manifest:
@@ -152,12 +165,24 @@ def _default_broker(broker: BrokerClass) -> fixes.Fix:
     return fix
 
 
-def _default_channels(sizes: dict[str, Any]) -> list[Manifest]:
+def _default_channels(sizes: dict[str, Any], broker: BrokerClass) -> list[Manifest]:
     """The ConfigMaps that make a NatsJetStreamChannel of every channel that names no kind of its own.
 
-    `affinity` is required by the channel's CRD beside `resources`.
+    With native Brokers there are no channels: one that names no kind is refused. Eventing's webhook does not start
+    without the ConfigMap.
     """
-    channel = {
+    if broker == "native":
+        return [_configuration("default-ch-webhook", {"default-ch-config": yaml.safe_dump({"namespaceDefaults": {}})})]
+    channel = _channel(sizes)
+    return [
+        _configuration("config-br-default-channel", {"channel-template-spec": yaml.safe_dump(channel)}),
+        _configuration("default-ch-webhook", {"default-ch-config": yaml.safe_dump({"clusterDefault": channel})}),
+    ]
+
+
+def _channel(sizes: dict[str, Any]) -> Manifest:
+    """Without a name, as a template. `affinity` is required by the channel's CRD beside `resources`."""
+    return {
         "apiVersion": "messaging.knative.dev/v1alpha1",
         "kind": "NatsJetStreamChannel",
         "spec": {
@@ -165,10 +190,15 @@ def _default_channels(sizes: dict[str, Any]) -> list[Manifest]:
             "stream": {"config": _stream(sizes)},
         },
     }
-    return [
-        _configuration("config-br-default-channel", {"channel-template-spec": yaml.safe_dump(channel)}),
-        _configuration("default-ch-webhook", {"default-ch-config": yaml.safe_dump({"clusterDefault": channel})}),
-    ]
+
+
+def _probes(context: Context, broker: BrokerClass) -> list[Manifest]:
+    """One object for each webhook server: Eventing's, and that of eventing-natss where its channels are used."""
+    probes = [_broker("probe", broker, context)]
+    if broker == "channel":
+        metadata = {"name": "probe", "namespace": NAMESPACE}
+        probes.append({**_channel(chart.values("knative-eventing", context.profile)), "metadata": metadata})
+    return probes
 
 
 def _nats_configuration(args: KnativeArgs) -> Manifest:
@@ -195,7 +225,7 @@ def _native(sizes: dict[str, Any]) -> str:
 
 
 def _broker(name: str, broker: BrokerClass, context: Context) -> Manifest:
-    annotations = {"eventing.knative.dev/broker.class": CLASS[broker], "pulumi.com/waitFor": "condition=Ready"}
+    annotations = {"eventing.knative.dev/broker.class": CLASS[broker]}
     if broker == "native":
         annotations[NATIVE_CONFIG] = _native(chart.values("knative-eventing", context.profile))
     manifest: Manifest = {

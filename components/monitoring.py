@@ -111,6 +111,7 @@ def _values(context: Context, args: MonitoringArgs) -> dict[str, Any]:
         "prometheusOperator": {
             **_sha("prometheus-operator"),
             "prometheusConfigReloader": _sha("prometheus-config-reloader"),
+            "thanosImage": _sha("thanos").get("image", {}),
             "kubeletService": {"namespace": NAMESPACE},
         },
         "kubelet": {"namespace": NAMESPACE},

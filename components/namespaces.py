@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,20 +27,22 @@ class Space:
     layer: str
     level: Level = "restricted"
     reason: str = ""
+    data: bool = False
+    """Whether volumes of the platform lie in it: with the namespace they would go too."""
 
 
 SPACES = (
     Space("istio-system", "istio"),
     Space("knative-eventing", "knative"),
-    Space("nats-io", "nats"),
+    Space("nats-io", "nats", data=True),
     Space("argo", "argo"),
     Space("argo-events", "argo"),
     Space("seldon-system", "seldon"),
-    Space("monitoring", "monitoring"),
+    Space("monitoring", "monitoring", data=True),
     Space(
         "node-exporter", "monitoring", "privileged", "node-exporter reads the host: its network, processes and files"
     ),
-    Space("storage", "object_store"),
+    Space("storage", "object_store", data=True),
     Space("sealed-secrets", "sealed_secrets"),
     Space("flux-system", "flux"),
 )
@@ -59,8 +61,8 @@ def spaces(layers: Collection[str], *, minor: int, channel_broker: bool) -> list
 @dataclass(frozen=True, kw_only=True)
 class NamespacesArgs:
     spaces: Collection[Space]
-    outside_store: int | None = None
-    """Port of an object store that is not the cluster's own."""
+    outside: Sequence[network.Flow] = ()
+    """Flows to addresses that the stack is given."""
 
 
 class Namespaces(pulumi.ComponentResource):
@@ -85,8 +87,11 @@ class Namespaces(pulumi.ComponentResource):
         def add(o: Manifest, *after: pulumi.Resource) -> pulumi.Resource:
             return register(context, name, o, pulumi.ResourceOptions(parent=self, depends_on=list(after)))
 
-        namespace = add(manifest(space), *context.first)
-        policies = network.policies(space.name, present, outside_store=args.outside_store)
+        kept = pulumi.ResourceOptions(
+            parent=self, depends_on=list(context.first), protect=(context.protect and space.data) or None
+        )
+        namespace = register(context, name, manifest(space), kept)
+        policies = network.policies(space.name, present, outside=args.outside)
         for o in [quota(space.name, context.profile), *policies]:
             add(o, namespace)
         return add(limits(space.name), namespace)

@@ -6,9 +6,10 @@ address no policy can name portably, hence by port) and traffic within the names
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from aiga.names import PROJECT_LABEL, PROJECT_PREFIX
 
@@ -18,6 +19,8 @@ Party = Literal["anywhere", "projects", "namespaces"] | str
 
 API_SERVER_PORTS = (443, 6443)
 STORE = "storage"
+SCHEMES = {"http": 80, "https": 443, "ssh": 22}
+"""Ports of URLs that name none."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,15 @@ FLOWS = (
 )
 
 
-def policies(namespace: str, present: Collection[str], *, outside_store: int | None = None) -> list[Manifest]:
+def policies(namespace: str, present: Collection[str], *, outside: Iterable[Flow] = ()) -> list[Manifest]:
     """The NetworkPolicies of one namespace, of the platform or of a project.
 
     Args:
         present: The namespaces that the stack has; a flow with another one is left out.
-        outside_store: Port of an object store that is not the cluster's own.
+        outside: Flows beside those of the layer graph, from `to_outside`.
     """
     own = "projects" if namespace.startswith(PROJECT_PREFIX) else namespace
-    flows = [*FLOWS, *(_to_outside_store(outside_store) if outside_store else [])]
+    flows = [*FLOWS, *outside]
     ingress = [_rule("from", f.source, f.ports) for f in flows if f.target == own and _has(f.source, present)]
     egress = [
         _rule("to", f.target, f.ports) for f in flows if f.source in (own, "namespaces") and _has(f.target, present)
@@ -101,10 +104,27 @@ def policies(namespace: str, present: Collection[str], *, outside_store: int | N
     ]
 
 
-def _to_outside_store(port: int) -> list[Flow]:
-    """Who may reach the cluster's own store may reach one outside, as may the Job that makes its buckets."""
-    sources = [STORE, *(f.source for f in FLOWS if f.target == STORE and f.source != "monitoring")]
-    return [Flow(source, "anywhere", (port,), "the object store outside") for source in sources]
+def to_outside(*, store: str | None = None, repository: str | None = None, alerts: str | None = None) -> list[Flow]:
+    """The flows to URLs that the stack is given, each by its port: no policy can name a host.
+
+    Args:
+        store: An object store that is not the cluster's own. Who may reach that one may reach this, as may the Job
+            that makes its buckets.
+        repository: Flux's, of Git.
+        alerts: Where Alertmanager posts.
+    """
+    users = [STORE, *(f.source for f in FLOWS if f.target == STORE and f.source != "monitoring")]
+    return [
+        *(Flow(user, "anywhere", (port(store),), "the object store outside") for user in users if store),
+        *([Flow("flux-system", "anywhere", (port(repository),), "the repository of releases")] if repository else []),
+        *([Flow("monitoring", "anywhere", (port(alerts),), "the receiver of alerts")] if alerts else []),
+    ]
+
+
+def port(url: str) -> int:
+    """The port that a URL says, else that of its scheme."""
+    parts = urlsplit(url)
+    return parts.port or SCHEMES[parts.scheme]
 
 
 def _has(party: Party, present: Collection[str]) -> bool:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_random as random
@@ -44,6 +43,8 @@ REQUESTS = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "
 class ObjectStoreArgs:
     driver: Driver = "minio"
     buckets: Sequence[str]
+    prefix: str = ""
+    """Before the name of every bucket, where names are shared with others: on AWS and GCS with all the world."""
     size: str | None = None
     """Size of each volume, e.g. 50Gi; the profile's when None."""
     storage_class: str | None = None
@@ -85,7 +86,7 @@ class ObjectStore(pulumi.ComponentResource):
             job_secret(NAMESPACE, url, root, self._accounts if managed else {}),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        job = buckets_job(NAMESPACE, args.buckets, manages_accounts=managed, region=args.region)
+        job = buckets_job(NAMESPACE, args.buckets, manages_accounts=managed, region=args.region, prefix=args.prefix)
         buckets = register(context, name, job, pulumi.ResourceOptions(parent=self, depends_on=[*served, credentials]))
         self.endpoint = buckets.id.apply(lambda _: url)
         self.root = root
@@ -116,7 +117,7 @@ class ObjectStore(pulumi.ComponentResource):
         credentials = register(
             context,
             name,
-            _root_secret(args.driver, root, self._accounts),
+            _root_secret(args, root, self._accounts),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         values = chart.values(args.driver, context.profile, _values(context, args))
@@ -174,23 +175,15 @@ def _monitor(driver: str) -> list[Manifest]:
     ]
 
 
-def outside_port(endpoint: str | None) -> int | None:
-    """The port of a store that is not the cluster's own: what its URL says, else its scheme's."""
-    if endpoint is None:
-        return None
-    parts = urlsplit(endpoint)
-    return parts.port or (80 if parts.scheme == "http" else 443)
-
-
-def _root_secret(driver: str, root: Account, accounts: Mapping[str, Account]) -> Manifest:
+def _root_secret(args: ObjectStoreArgs, root: Account, accounts: Mapping[str, Account]) -> Manifest:
     """The server's own credentials, under the name and the keys that its chart reads."""
-    if driver == "seaweedfs":
-        return secret("seaweedfs-s3", NAMESPACE, {"seaweedfs_s3_config": _identities(root, accounts)})
-    keys = {"minio": ("rootUser", "rootPassword"), "rustfs": ("RUSTFS_ACCESS_KEY", "RUSTFS_SECRET_KEY")}[driver]
-    return secret(f"{driver}-root", NAMESPACE, dict(zip(keys, (root.access_key, root.secret_key), strict=True)))
+    if args.driver == "seaweedfs":
+        return secret("seaweedfs-s3", NAMESPACE, {"seaweedfs_s3_config": _identities(root, accounts, args.prefix)})
+    keys = {"minio": ("rootUser", "rootPassword"), "rustfs": ("RUSTFS_ACCESS_KEY", "RUSTFS_SECRET_KEY")}[args.driver]
+    return secret(f"{args.driver}-root", NAMESPACE, dict(zip(keys, (root.access_key, root.secret_key), strict=True)))
 
 
-def _identities(root: Account, accounts: Mapping[str, Account]) -> pulumi.Output[str]:
+def _identities(root: Account, accounts: Mapping[str, Account], prefix: str = "") -> pulumi.Output[str]:
     """SeaweedFS knows its accounts from one document, with what each may do by bucket."""
     layers = {"root": root, **accounts}
 
@@ -198,7 +191,7 @@ def _identities(root: Account, accounts: Mapping[str, Account]) -> pulumi.Output
         identities = []
         for i, layer in enumerate(layers):
             grants = next((a.buckets for a in ACCOUNTS if a.layer == layer), None)
-            actions = ["Admin"] if grants is None else _actions(grants)
+            actions = ["Admin"] if grants is None else _actions(grants, prefix)
             pair = {"accessKey": keys[2 * i], "secretKey": keys[2 * i + 1]}
             identities.append({"name": layer, "credentials": [pair], "actions": actions})
         return json.dumps({"identities": identities})
@@ -207,9 +200,9 @@ def _identities(root: Account, accounts: Mapping[str, Account]) -> pulumi.Output
     return pulumi.Output.secret(pulumi.Output.all(*flat).apply(document))
 
 
-def _actions(grants: Mapping[str, str]) -> list[str]:
+def _actions(grants: Mapping[str, str], prefix: str = "") -> list[str]:
     verbs = {"read": ("Read", "List"), "write": ("Read", "List", "Write", "Tagging")}
-    return [f"{verb}:{bucket}" for bucket, grant in grants.items() for verb in verbs[grant]]
+    return [f"{verb}:{prefix}{bucket}" for bucket, grant in grants.items() for verb in verbs[grant]]
 
 
 def _values(context: Context, args: ObjectStoreArgs) -> dict[str, Any]:

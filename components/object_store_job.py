@@ -27,7 +27,7 @@ SECRET = "buckets"
 
 @dataclass(frozen=True)
 class Access:
-    """What one layer may do, by bucket."""
+    """What one layer may do, by bucket; their names are without the stack's prefix."""
 
     layer: str
     buckets: Mapping[str, Literal["read", "write"]]
@@ -40,29 +40,30 @@ ACCOUNTS = (
 )
 
 
-def policy(access: Access) -> str:
+def policy(access: Access, prefix: str = "") -> str:
     """An S3 policy document that grants an account its buckets and nothing else."""
     verbs = {
         "read": ["s3:GetObject", "s3:GetObjectVersion"],
         "write": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
     }
     statements = []
-    for bucket, grant in access.buckets.items():
+    for short, grant in access.buckets.items():
+        bucket = f"{prefix}{short}"
         whole = {"Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": [f"arn:aws:s3:::{bucket}"]}
         inside = {"Action": verbs[grant], "Resource": [f"arn:aws:s3:::{bucket}/*"]}
         statements += [{"Effect": "Allow", **whole}, {"Effect": "Allow", **inside}]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def script(buckets: Sequence[str], *, manages_accounts: bool, region: str) -> str:
+def script(buckets: Sequence[str], *, manages_accounts: bool, region: str, prefix: str = "") -> str:
     """The Job's shell script. Keys come from the environment and never stand in it."""
     lines = ["set -eu", "mkdir -p /tmp/mc"]
-    lines += [f"mc mb --ignore-existing --region {shlex.quote(region)} store/{bucket}" for bucket in buckets]
+    lines += [f"mc mb --ignore-existing --region {shlex.quote(region)} store/{prefix}{bucket}" for bucket in buckets]
     if manages_accounts:
         for access in ACCOUNTS:
             name, key = f"aiga-{access.layer}", _variable(access.layer)
             lines += [
-                f"printf '%s' '{policy(access)}' > /tmp/{name}.json",
+                f"printf '%s' '{policy(access, prefix)}' > /tmp/{name}.json",
                 f'printf "%s\\n%s\\n" {name} "${key}" | mc admin user add store',
                 f"mc admin policy create store {name} /tmp/{name}.json",
                 f"mc admin policy attach store {name} --user {name}"
@@ -84,8 +85,10 @@ def job_secret(namespace: str, url: str, root: Account, accounts: Mapping[str, A
     }
 
 
-def buckets_job(namespace: str, buckets: Sequence[str], *, manages_accounts: bool, region: str) -> Manifest:
-    body = script(buckets, manages_accounts=manages_accounts, region=region)
+def buckets_job(
+    namespace: str, buckets: Sequence[str], *, manages_accounts: bool, region: str, prefix: str = ""
+) -> Manifest:
+    body = script(buckets, manages_accounts=manages_accounts, region=region, prefix=prefix)
     container = {
         "name": "buckets",
         "image": image("minio-client").reference,

@@ -18,6 +18,8 @@ from components.upstream import image
 
 NAMESPACE = "sealed-secrets"
 KEY_SECRET = "sealing-key"
+ACTIVE = ("sealedsecrets.bitnami.com/sealed-secrets-key", "active")
+"""Label by which the controller finds its keys; it seals with the newest and opens with all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,10 @@ class SealedSecrets(pulumi.ComponentResource):
         self.register_outputs({"certificate": self.certificate})
 
     def _secret(self, generation: int) -> Manifest:
-        """The label is how the controller finds its keys; it seals with the newest and opens with all."""
-        labels = {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"}
         return {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": f"{KEY_SECRET}-{generation}", "namespace": NAMESPACE, "labels": labels},
+            "metadata": {"name": f"{KEY_SECRET}-{generation}", "namespace": NAMESPACE, "labels": dict([ACTIVE])},
             "type": "kubernetes.io/tls",
             "stringData": {"tls.crt": self.certificate, "tls.key": self.private_key},
         }

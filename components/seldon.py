@@ -27,6 +27,8 @@ LAST_OPEN = (1, 17)
 SERVICE = "seldon-webhook-service"
 CERTIFICATE_SECRET = "seldon-webhook-server-cert"
 WEBHOOK = f"seldon-validating-webhook-configuration-{NAMESPACE}"
+NOT_OFFERED = ("HUGGINGFACE_SERVER", "TEMPO_SERVER")
+"""Servers of the chart's own table, with images of 2023, that the lock has none for."""
 STORE_SECRET = "seldon-rclone-secret"
 """The Secret with the keys to models, in every namespace with SeldonDeployments."""
 
@@ -38,6 +40,7 @@ class SeldonArgs:
     request_log: str
     """URL of the Broker that gets requests and responses of deployments which name none."""
     store_endpoint: pulumi.Input[str]
+    store_region: str = "us-east-1"
     account: Account
     certificate_generation: int = 1
     after: Sequence[pulumi.Resource]
@@ -63,7 +66,9 @@ class Seldon(pulumi.ComponentResource):
         early = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         secrets = [
             register(context, name, tls_secret(CERTIFICATE_SECRET, NAMESPACE, pair), early),
-            register(context, name, store_secret(NAMESPACE, args.store_endpoint, args.account), early),
+            register(
+                context, name, store_secret(NAMESPACE, args.store_endpoint, args.store_region, args.account), early
+            ),
         ]
         objects = chart.render(
             context,
@@ -107,7 +112,7 @@ def check_licence(version: str) -> None:
         )
 
 
-def store_secret(namespace: str, endpoint: pulumi.Input[str], account: Account) -> Manifest:
+def store_secret(namespace: str, endpoint: pulumi.Input[str], region: str, account: Account) -> Manifest:
     """The rclone configuration by which the storage initialiser reads `s3://` model addresses."""
     prefix = "RCLONE_CONFIG_S3"
     settings: dict[str, pulumi.Input[str]] = {
@@ -117,6 +122,7 @@ def store_secret(namespace: str, endpoint: pulumi.Input[str], account: Account) 
         f"{prefix}_ACCESS_KEY_ID": account.access_key,
         f"{prefix}_SECRET_ACCESS_KEY": account.secret_key,
         f"{prefix}_ENDPOINT": endpoint,
+        f"{prefix}_REGION": region,
     }
     return secret(STORE_SECRET, namespace, settings)
 
@@ -128,24 +134,29 @@ def _values(args: SeldonArgs) -> dict[str, Any]:
         "executor": {"image": _split("seldon-executor"), "requestLogger": {"defaultEndpoint": args.request_log}},
         "storageInitializer": {"image": image("seldon-rclone").reference},
         "predictor_servers": _servers(),
+        "explainer": {"image": None, "image_v2": None},
     }
 
 
 def _servers() -> dict[str, Any]:
-    """The pre-packaged servers, with images of today: the chart's own are of 2023."""
-    mlserver, tensorflow, triton = image("mlserver"), image("tensorflow-serving"), image("triton")
+    """The pre-packaged servers, by protocol; of the chart's own table only those that the lock has an image for."""
 
-    def v2(flavour: str) -> dict[str, str]:
-        return {"image": mlserver.repository, "defaultImageVersion": f"{mlserver.ref.rpartition(':')[2]}-{flavour}"}
+    def served(name: str) -> dict[str, str]:
+        return {"image": image(name).repository, "defaultImageVersion": image(name).tag}
 
+    both = ("sklearn", "xgboost", "mlflow")
     return {
-        "MLFLOW_SERVER": {"protocols": {"v2": v2("mlflow")}},
-        "SKLEARN_SERVER": {"protocols": {"v2": v2("sklearn")}},
-        "XGBOOST_SERVER": {"protocols": {"v2": v2("xgboost")}},
-        "TENSORFLOW_SERVER": {
-            "protocols": {"tensorflow": {"image": tensorflow.repository, "defaultImageVersion": tensorflow.tag}}
+        **{
+            f"{kind.upper()}_SERVER": {
+                "protocols": {"seldon": served(f"seldon-{kind}"), "v2": served(f"mlserver-{kind}")}
+            }
+            for kind in both
         },
-        "TRITON_SERVER": {"protocols": {"v2": {"image": triton.repository, "defaultImageVersion": triton.tag}}},
+        "TENSORFLOW_SERVER": {
+            "protocols": {"seldon": served("seldon-tensorflow"), "tensorflow": served("tensorflow-serving")}
+        },
+        "TRITON_SERVER": {"protocols": {"v2": served("triton")}},
+        **dict.fromkeys(NOT_OFFERED),
     }
 
 

@@ -17,7 +17,7 @@ import pulumi
 import yaml
 
 from components import fetch
-from kube.charts import content_digest, file_digest, tree_digest
+from kube.charts import content_digest, file_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK_FILE = Path(__file__).with_name("upstream.lock.yaml")
@@ -127,8 +127,8 @@ class Upstream:
     _located: dict[Entry, Located] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was found and checked: once a run, for a digest reads every file of a chart."""
 
-    def check(self, entries: Iterable[Entry]) -> None:
-        """Finds all of them before anything is registered.
+    def check(self, entries: Iterable[Entry], images: Iterable[Image] = ()) -> None:
+        """Finds all of them before anything is registered, and tells of images that the lock has no digest for.
 
         Raises:
             pulumi.RunError: naming every one that is not to be had or not what it should be.
@@ -141,10 +141,20 @@ class Upstream:
                 mistakes.append(str(error))
             else:
                 unverified += [] if found.verified else [entry.stem]
+        # Where there are stand-ins no container runs, and no image is pulled.
+        loose = [] if self.standins else [image.name for image in images if image.digest is None]
+        if loose and not self.allow_unverified:
+            mistakes.append(
+                f"{LOCK_FILE.name}: images: no digest, and this stack takes nothing unverified: {', '.join(loose)} (run"
+                " `make lock` on a machine with network, or set aiga:allowUnverified: true)"
+            )
         if mistakes:
             raise pulumi.RunError("\n".join(mistakes))
         if unverified:
             pulumi.log.warn(f"unverified, for {LOCK_FILE.name} has no sha256 (`make lock`): {', '.join(unverified)}")
+        if loose:
+            some = ", ".join(loose[:4]) + (f" and {len(loose) - 4} more" if len(loose) > 4 else "")
+            pulumi.log.warn(f"unverified images, for {LOCK_FILE.name} has no digest (`make lock`): {some}")
 
     def locate(self, entry: Entry) -> Located:
         """The entry's files, checked.
@@ -174,10 +184,10 @@ class Upstream:
 
     def _vendored(self, entry: Entry) -> Located | None:
         for path in _candidates(self.vendor, entry):
-            if path.is_dir():
+            if path.is_file() and entry.sha256 is not None:
+                return Located(entry, path, "vendor", _checked(entry, path), verified=True)
+            if path.exists():
                 return Located(entry, path, "vendor", _recorded(self.vendor, path), verified=False)
-            if path.is_file():
-                return Located(entry, path, "vendor", _checked(entry, path), verified=entry.sha256 is not None)
         return None
 
     def _missing(self, entry: Entry) -> Located:
@@ -237,11 +247,11 @@ def _checked(entry: Entry, path: Path) -> str:
 
 
 def _recorded(vendor: Path, path: Path) -> str:
-    """The digest of a vendored folder, which no lock knows: recorded at first use, held against that ever after."""
+    """The digest of what is vendored and in no lock: recorded at first use, held against that ever after."""
     record = vendor / "digests.yaml"
     known: dict[str, str] = (yaml.safe_load(record.read_text()) or {}) if record.is_file() else {}
     name = path.relative_to(vendor).as_posix()
-    digest = tree_digest(path)
+    digest = content_digest(path)
     if name not in known:
         _record(record, {**known, name: digest})
     elif known[name] != digest:
@@ -259,6 +269,6 @@ def _record(file: Path, digests: Mapping[str, str]) -> None:
         draft.replace(file)
     except OSError as error:
         raise pulumi.RunError(
-            f"{file}: {error.strerror} (digests of vendored folders are recorded there at first use: let it be written"
+            f"{file}: {error.strerror} (digests that no lock has are recorded there at first use: let it be written"
             " once)"
         ) from error

@@ -1,11 +1,16 @@
-"""Fills the empty caBundle of webhooks that a chart leaves to its controller, as a field manager of its own."""
+"""Fills what a chart leaves blank in webhooks, as their controllers do: a field manager of its own.
+
+For most that is the caBundle; Knative's get their rules too, once a pod stands behind them.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
 
+from simulator.endpoints import ready
 from simulator.ledger import BUNDLES, Ledger
+from simulator.rules import RULES
 from simulator.watching import Api, Body, Watch, key_of
 
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -58,23 +63,38 @@ class Bundles:
                         yield _host(client["service"]), client.get("caBundle") or ""
         yield from list(self._conversions.values())
 
-    def _admission(self, configuration: Body) -> None:
+    def _admission(self, configuration: Body) -> bool:
+        """False when it has to be looked at again, since nobody is there yet who would fill it."""
         key = key_of(configuration)
         ours = [webhook for webhook in configuration.get("webhooks") or [] if self._is_ours(webhook)]
-        if not ours:
+        filled = [webhook for webhook in ours if not self._waits(webhook)]
+        if not filled:
             self._ledger.drop(BUNDLES, configuration["kind"], key)
-            return
-        if any(not webhook["clientConfig"].get("caBundle") for webhook in ours):
-            webhooks = [{"name": each["name"], "clientConfig": {"caBundle": self._ours}} for each in ours]
+            return not ours
+        if any(not webhook["clientConfig"].get("caBundle") for webhook in filled):
             plural = f"{configuration['kind'].lower()}s"
-            self._apply(f"{_ADMISSION}/{plural}/{key[1]}", configuration, {"webhooks": webhooks})
+            fields = {"webhooks": [self._fields(webhook["name"]) for webhook in filled]}
+            self._apply(f"{_ADMISSION}/{plural}/{key[1]}", configuration, fields)
         self._ledger.add(BUNDLES, configuration["kind"], key)
+        return len(filled) == len(ours)
 
     def _is_ours(self, webhook: Body) -> bool:
-        """A webhook without rules is never called: its controller would fill in rules and bundle together."""
+        """A webhook without rules is never called: only of some is it known what their controller would write."""
         client = webhook["clientConfig"]
-        bundle = client.get("caBundle", "")
-        return bool(client.get("service") and webhook.get("rules") and bundle in ("", self._ours))
+        known = webhook.get("rules") or webhook["name"] in RULES
+        return bool(client.get("service") and known and client.get("caBundle", "") in ("", self._ours))
+
+    def _waits(self, webhook: Body) -> bool:
+        client = webhook["clientConfig"]
+        if webhook["name"] not in RULES or client.get("caBundle"):
+            return False
+        return not ready(self._api, client["service"]["namespace"], client["service"]["name"])
+
+    def _fields(self, name: str) -> Body:
+        fields = dict(RULES.get(name, {}))
+        path = fields.pop("path", None)
+        client = {"caBundle": self._ours, **({"service": {"path": path}} if path else {})}
+        return {"name": name, "clientConfig": client, **fields}
 
     def _admission_gone(self, configuration: Body) -> None:
         self._ledger.drop(BUNDLES, configuration["kind"], key_of(configuration))

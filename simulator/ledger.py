@@ -83,7 +83,7 @@ def lines(path: Path) -> list[str]:
         CONDITIONS: "status of custom resources, whose controllers do not run",
         ADDRESSES: "load-balancer addresses",
         VOLUMES: "volumes, with no disk behind them",
-        BUNDLES: "CA bundles filled into webhooks",
+        BUNDLES: "CA bundles and rules filled into webhooks",
         ANSWERS: "webhook calls answered “allowed”",
     }
     return [f"{text}: {_sum(account[what])}" for what, text in told.items() if account.get(what)]

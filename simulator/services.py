@@ -8,11 +8,10 @@ import ssl
 
 from simulator.authority import Authority, fits, server_context
 from simulator.bundles import Bundles
+from simulator.endpoints import ready
 from simulator.home import Home
 from simulator.ledger import Ledger
 from simulator.watching import Api, Body, Watch
-
-_SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class Services:
@@ -38,7 +37,7 @@ class Services:
         if service is None:
             return f"the simulator knows no Service with address {host}"
         namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
-        if not self._ready(namespace, name):
+        if not ready(self._api, namespace, name):
             return f"connection refused: no ready pod stands behind Service {namespace}/{name}"
         return None
 
@@ -55,14 +54,6 @@ class Services:
         if known is None:  # made a moment ago
             known = _with_address(host, self._api.send("GET", "/api/v1/services", subject="services").body["items"])
         return known
-
-    def _ready(self, namespace: str, name: str) -> bool:
-        """Asked of the server at each call, so that no answer is older than the pods' own status."""
-        path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
-        query = {"labelSelector": f"{_SERVICE_LABEL}={name}"}
-        slices = self._api.send("GET", path, subject="endpoints", query=query).body["items"]
-        endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
-        return any((endpoint.get("conditions") or {}).get("ready", True) for endpoint in endpoints)
 
     def _own(self, name: str) -> ssl.SSLContext | None:
         path = f"/api/v1/namespaces/{name.split('.')[1]}/secrets"

@@ -2,4 +2,4 @@
 
 from stacks.cli import app
 
-app(prog_name="python -m stacks")
+app(prog_name=".venv/bin/python -m stacks")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from stacks import plugins, reference, session, target
+from stacks import byhand, reference, session, target
 from stacks.errors import UserError
 from stacks.runner import Runner, guarded
 from stacks.workdir import ROOT, WorkDir, aiga_home
@@ -22,16 +21,20 @@ screen = Console()
 errors = Console(stderr=True)
 
 Stack = Annotated[
-    str | None, typer.Option("--stack", "-s", help="Stack; without it $STACK, or what this machine offers.")
+    str | None, typer.Option("--stack", "-s", help="Stack; without it $STACK, then as docs/configuration.md says.")
 ]
 Config = Annotated[
     list[str], typer.Option("--config", "-c", help="key.path=value for this run alone; the committed file stays.")
 ]
 
 
-def _runner(stack: str | None, config: list[str], *, again: bool) -> Runner:
-    named = target.choose(stack, ROOT, aiga_home(), errors_line, again=again)
+def _runner(stack: str | None, config: list[str]) -> Runner:
+    named = target.choose(stack, ROOT, aiga_home(), errors_line)
     return Runner(named, assignments=config, console=screen)
+
+
+def _work(stack: str | None) -> WorkDir:
+    return WorkDir(target.choose(stack, ROOT, aiga_home(), errors_line), ROOT, aiga_home())
 
 
 def errors_line(text: str) -> None:
@@ -46,7 +49,7 @@ def _end(command: Callable[[], Any]) -> None:
 @app.command()
 def up(stack: Stack = None, config: Config = []) -> None:  # noqa: B006 (typer reads the default)
     """Deploy the platform; after a kill, take it up again."""
-    _end(lambda: _runner(stack, config, again=False).up())
+    _end(lambda: _runner(stack, config).up())
 
 
 @app.command()
@@ -56,7 +59,7 @@ def preview(
     markdown: Annotated[Path | None, typer.Option(help="Also write it here, for a comment.")] = None,
 ) -> None:
     """Show what `up` would change, field by field."""
-    _end(lambda: _runner(stack, config, again=True).preview(markdown))
+    _end(lambda: _runner(stack, config).preview(markdown))
 
 
 @app.command()
@@ -64,69 +67,66 @@ def down(
     stack: Stack = None,
     config: Config = [],  # noqa: B006
     keep_cluster: Annotated[bool, typer.Option("--keep-cluster", help="Leave an empty simulator running.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, though this is a terminal.")] = False,
 ) -> None:
     """Take everything away, and the simulator with it."""
-    _end(lambda: _runner(stack, config, again=True).down(keep_cluster=keep_cluster))
+    _end(lambda: _runner(stack, config).down(keep_cluster=keep_cluster, sure=yes))
+
+
+@app.command("backup-key")
+def backup_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it must not be there yet.")],
+    stack: Stack = None,
+) -> None:
+    """Copy the sealing keys into a file that `kubectl apply` takes, readable by its owner alone."""
+    _end(lambda: _runner(stack, []).backup_key(file))
 
 
 @app.command()
 def resume(stack: Stack = None, config: Config = []) -> None:  # noqa: B006
     """Take up a killed command by hand, on any backend: you say that it is dead."""
-    _end(lambda: _runner(stack, config, again=True).resume())
+    _end(lambda: _runner(stack, config).resume())
 
 
 @app.command()
 def refresh(stack: Stack = None, config: Config = []) -> None:  # noqa: B006
     """Bring the state in line with the cluster, and list what had drifted."""
-    _end(lambda: _runner(stack, config, again=True).refresh())
+    _end(lambda: _runner(stack, config).refresh())
 
 
 @app.command()
 def forget(stack: Stack = None) -> None:
     """Drop the state of a stack whose cluster is gone."""
-    _end(lambda: _runner(stack, [], again=True).forget())
+    _end(lambda: _runner(stack, []).forget())
 
 
 @app.command()
 def outputs(stack: Stack = None) -> None:
     """Print the table of the last `up` again."""
-    _end(lambda: _runner(stack, [], again=True).outputs())
+    _end(lambda: _runner(stack, []).outputs())
 
 
 @app.command()
 def env(stack: Stack = None) -> None:
-    """Print what pulumi and kubectl typed by hand need: eval "$(python -m stacks env)"."""
-    _end(lambda: _environment(target.choose(stack, ROOT, aiga_home(), errors_line, again=True)))
+    """Print what pulumi and kubectl typed by hand need: eval "$(make env)"."""
 
+    def command() -> None:
+        for line in list(byhand.exports(_work(stack), errors_line)):
+            typer.echo(line)
 
-def _environment(stack: str) -> None:
-    work = WorkDir(stack, ROOT, aiga_home())
-    if not work.generated.exists():
-        raise UserError(f"stack {stack}: has not run here yet (`make up` or `make preview` first)")
-    decided, _ = session.checked(work, [])
-    executables = session.installed(decided.cluster.simulated, errors_line)
-    served = plugins.provide(
-        executables["pulumi"], work.folder.parent, errors_line, simulated=decided.cluster.simulated
-    )
-    session.on_path(executables.values())
-    variables = session.environment(work, executables["pulumi"], served)
-    variables["PULUMI_STACK"] = stack
-    known = target.recorded(work)
-    if known:
-        variables["KUBECONFIG"] = str(known[0])
-    for name, value in variables.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
-    typer.echo(f"# then: cd {shlex.quote(str(work.folder))} && pulumi preview")
+    _end(command)
 
 
 @app.command()
-def secret(path: Annotated[str, typer.Argument(help="Such as monitoring.alertWebhook.")], stack: Stack = None) -> None:
+def secret(
+    path: Annotated[str, typer.Argument(metavar="KEY", help="Such as monitoring.alertWebhook.")], stack: Stack = None
+) -> None:
     """Encrypt a value, typed or piped in, into the stack's generated file, where it stays."""
 
     def command() -> None:
-        named = target.choose(stack, ROOT, aiga_home(), errors_line, again=True)
+        work = _work(stack)
         value = getpass.getpass(f"{path}: ") if sys.stdin.isatty() else sys.stdin.read().strip()
-        session.set_secret(WorkDir(named, ROOT, aiga_home()), path, value, errors_line)
+        session.set_secret(work, path, value, errors_line)
 
     _end(command)
 
@@ -139,7 +139,7 @@ def docs(check: Annotated[bool, typer.Option("--check", help="Fail when somethin
         stale = {path: text for path, text in reference.files(ROOT).items() if path.read_text() != text}
         if check and stale:
             names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
-            raise UserError(f"{names}: not what the settings say (python -m stacks docs)")
+            raise UserError(f"{names}: not what the settings say (`make docs`)")
         for path, text in stale.items():
             path.write_text(text)
 

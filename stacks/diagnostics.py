@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from stacks.progress import plain, short
+from stacks.remedies import make
 
 _GENERIC = re.compile(
     r"^(update|preview|destroy|refresh|operation) (failed|canceled)$|"
@@ -29,7 +30,7 @@ def explain(stack: str, errors: Sequence[tuple[str, str]], output: str) -> str:
     if _LOCKED.search(output):
         return (
             f"stack {stack} is locked by another update, or by one that was killed on another machine "
-            f"(wait for it; or, when you know it is dead, `python -m stacks resume --stack {stack}`)"
+            f"(wait for it; or, when you know it is dead, {make('resume', stack)})"
         )
     lines = list(_causes(errors)) or list(_printed(output))
     return "\n".join(lines or [_UNKNOWN])

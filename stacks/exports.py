@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from components import argo, istio, monitoring, nats, sealed_secrets, seldon
+from components import argo, argo_access, istio, monitoring, nats, sealed_secrets, seldon
 from components import object_store as store
 from stacks.platform import Platform
 from stacks.settings import Settings
@@ -42,7 +42,8 @@ def services(platform: Platform, settings: Settings) -> dict[str, Row]:
         rows["prometheus"] = _row(platform.monitoring.prometheus_url, monitoring.NAMESPACE)
     if platform.argo:
         page = _page(settings, platform, "argo", "http://argo-workflows-server.argo.svc.cluster.local:2746")
-        rows["argo"] = _row(page, argo.WORKFLOWS, "a service account's token: kubectl -n argo create token <account>")
+        token = f"a token to read with: kubectl -n {argo.WORKFLOWS} create token {argo_access.VIEWER}"
+        rows["argo"] = _row(page, argo.WORKFLOWS, token)
         hook = _page(settings, platform, "hooks", "http://webhook-eventsource-svc.argo-events.svc.cluster.local:12000")
         rows["webhook"] = _row(f"{hook}/retrain", argo.EVENTS, "argo-events/webhook-token: token")
     if platform.knative:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 
 from stacks.errors import UserError
 from stacks.settings import PROJECT
+from stacks.values import ENCRYPTED
 
 _OTHERS = ("kubernetes", "random", "pulumi")
 """Namespaces of configuration that are read by providers and by Pulumi itself."""
@@ -21,7 +24,7 @@ def raw_config(stack_file: Mapping[str, Any]) -> tuple[dict[str, str], set[str],
     """Return a stack file's configuration as the program will see it.
 
     Returns:
-        values by key without `aiga:`, the keys that hold secrets, and keys in no namespace that anything reads.
+        values by key without `aiga:`, the paths that are encrypted, and keys in no namespace that anything reads.
     """
     raw: dict[str, str] = {}
     hidden: set[str] = set()
@@ -33,16 +36,13 @@ def raw_config(stack_file: Mapping[str, Any]) -> tuple[dict[str, str], set[str],
         if namespace != PROJECT:
             foreign.append(str(key))
             continue
-        plain, secret = _revealed(value)
-        raw[name] = _text(plain)
-        if secret:
-            hidden.add(name)
+        raw[name] = _text(_revealed(value, name, hidden))
     return raw, hidden, foreign
 
 
 def assign(config: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Apply `aiga:key.path=value` assignments to a configuration; the values are YAML."""
-    changed: dict[str, Any] = json.loads(json.dumps(dict(config)))
+    changed = copy.deepcopy(dict(config))
     for text in assignments:
         match = re.fullmatch(rf"(?:{PROJECT}:)?([A-Za-z][\w.]*)=(.*)", text, re.DOTALL)
         if match is None:
@@ -53,8 +53,16 @@ def assign(config: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, A
             key = f"{PROJECT}:{part}" if index == 0 else part
             place[key] = dict(place[key]) if isinstance(place.get(key), dict) else {}
             place = place[key]
-        place[last if parents else f"{PROJECT}:{last}"] = yaml.safe_load(match[2])
+        place[last if parents else f"{PROJECT}:{last}"] = _given(text, match[2])
     return changed
+
+
+def _given(text: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        why = getattr(error, "problem", None) or "not a value"
+        raise UserError(f"--config {text}: is not YAML: {why} (put the value in quotes: key='\"value\"')") from None
 
 
 def _text(value: Any) -> str:
@@ -62,17 +70,17 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
 
 
-def _revealed(value: Any) -> tuple[Any, bool]:
-    """Replace each `secure:` ciphertext by a placeholder, and tell whether there was one."""
-    if isinstance(value, dict):
-        if set(value) == {"secure"}:
-            return "encrypted", True
-        parts = {key: _revealed(item) for key, item in value.items()}
-        return {key: part for key, (part, _) in parts.items()}, any(secret for _, secret in parts.values())
-    return value, False
+def _revealed(value: Any, path: str, hidden: set[str]) -> Any:
+    """Replace each `secure:` ciphertext by a placeholder, and note its path."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"secure"}:
+        hidden.add(path)
+        return ENCRYPTED
+    return {key: _revealed(item, f"{path}.{key}", hidden) for key, item in value.items()}
 
 
 def with_secrets(mine: Any, last: Any) -> Any:
@@ -102,8 +110,10 @@ def read(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+def replace(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write a file whole or not at all; `mode` is what it may allow, before the umask."""
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text)
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(text)
     fresh.replace(path)

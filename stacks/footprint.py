@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from rich.console import Console
 from rich.table import Table
 
-from components import footprint, objects
+import tools
+from components import footprint, objects, upstream
 from components.context import Profile
+from simulator import standins
+from stacks import session
+from stacks.errors import UserError
 from stacks.recording import Recording, record
+from stacks.workdir import aiga_home
 
 Manifest = dict[str, Any]
 SIZES: Mapping[Profile, str] = {
@@ -60,7 +66,29 @@ def _cells(size: footprint.Size) -> list[str]:
     return [str(size.pods), f"{size.cpu * 1000:.0f}m", *memory]
 
 
+def charts() -> str:
+    """Let the program find helm, and every chart with no network: those in vendor/, stand-ins for the others.
+
+    Returns:
+        Which of the two it will render.
+
+    Raises:
+        UserError: helm cannot be had, or the stand-ins cannot be built.
+    """
+    real = upstream.Upstream().vendor
+    try:
+        session.on_path(tools.ensure(["helm"], lambda _: None).values())
+        found = standins.completed(aiga_home(), real, standins.true_definitions())
+    except (tools.ToolError, standins.StandinError) as error:
+        raise UserError(str(error)) from None
+    os.environ["AIGA_VENDOR"] = str(found)
+    return standins.label(real)
+
+
 def main(overrides: Mapping[str, str] | None = None) -> None:
     console = Console()
+    used = charts()
+    remedy = "" if used == "real charts" else " (simulated; `make vendor` fetches the real ones)"
+    console.print(f"rendered from: {used}{remedy}", soft_wrap=True)
     for profile in get_args(Profile):
         console.print(table(profile, sums(profile, overrides)))

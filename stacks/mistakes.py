@@ -83,7 +83,7 @@ def build(model: type[ModelT], data: Mapping[str, Any]) -> tuple[ModelT, list[Mi
         except ValidationError as error:
             for found in error.errors(include_url=False):
                 mistakes.append(_mistake(model, found, data))
-                _drop(rest, found["loc"])
+                _drop(rest, _place(found))
 
 
 def unknown_key(path: str, value: object, known: Collection[str]) -> Mistake:
@@ -103,13 +103,13 @@ def shown(value: object) -> str:
 
 
 def _mistake(model: type[BaseModel], found: ErrorDetails, data: Mapping[str, Any]) -> Mistake:
-    loc, kind, message, context = found["loc"], found["type"], found["msg"], found.get("ctx", {})
+    loc, kind, message, context = _place(found), found["type"], found["msg"], found.get("ctx", {})
     path = _path(loc)
-    value = _at(data, loc)
+    value = loc[-1] if loc != found["loc"] else _at(data, loc)
     owner = _model_at(model, loc[:-1])
     if kind == "extra_forbidden":
         return unknown_key(path, value, _by_alias(owner) if owner else ())
-    if _is_secret(owner, loc[-1]):
+    if _is_secret(owner, loc[-1]) or context.get("hidden"):
         value = HIDDEN
     if kind in ("choice", "literal_error"):
         choices = _choices(context)
@@ -122,6 +122,12 @@ def _mistake(model: type[BaseModel], found: ErrorDetails, data: Mapping[str, Any
         return Mistake(path, shown(value), f"must be at least {context['ge']}", "count upwards")
     rule, remedy = _TYPES.get(kind, (message, "see docs/configuration.md"))
     return Mistake(path, value if value == HIDDEN else shown(json.dumps(value)), rule, remedy)
+
+
+def _place(found: ErrorDetails) -> tuple[str | int, ...]:
+    """Return where it is; of a map's key that is wrong itself, the place of its value."""
+    loc = found["loc"]
+    return loc[:-1] if loc[-1] == "[key]" else loc
 
 
 def _choices(context: Mapping[str, Any]) -> list[str]:
@@ -143,10 +149,11 @@ def _optional(info: FieldInfo) -> bool:
 
 
 def _base(info: FieldInfo) -> Any:
-    """Return the field's type without `| None`."""
-    if _optional(info):
-        return next(part for part in get_args(info.annotation) if part is not type(None))
-    return info.annotation
+    """Return the field's type without `| None` and what is checked beside it."""
+    if not _optional(info):
+        return info.annotation
+    base = next(part for part in get_args(info.annotation) if part is not type(None))
+    return base.__origin__ if hasattr(base, "__metadata__") else base
 
 
 def _kind(base: Any) -> str:

@@ -1,84 +1,30 @@
 """The models of `aiga:*` configuration: the only place where a key, its default and its meaning are written.
 
-`Pulumi.yaml` and docs/configuration.md are generated from them (`python -m stacks docs`).
+`Pulumi.yaml` and docs/configuration.md are generated from them (`make docs`).
 """
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 
-from stacks.clusters import CLUSTERS
+from stacks.values import (
+    Annotation,
+    Bucket,
+    Duration,
+    Endpoint,
+    Folder,
+    Name,
+    Prefix,
+    Quantity,
+    Repository,
+    Retention,
+    Webhook,
+)
 
 BUCKETS = ("artifacts", "data", "models", "releases")
-
-
-def _known_provider(value: str) -> str:
-    if value not in CLUSTERS:
-        raise PydanticCustomError("choice", "must be one of {expected}", {"expected": ", ".join(CLUSTERS)})
-    return value
-
-
-def _matching(pattern: str, rule: str, remedy: str) -> AfterValidator:
-    """Refuse a string that does not match; `rule` and `remedy` are what the user reads."""
-
-    def check(value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
-            raise PydanticCustomError("rule", "{rule}", {"rule": rule, "remedy": remedy})
-        return value
-
-    return AfterValidator(check)
-
-
-Bucket = Annotated[
-    str,
-    _matching(
-        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-        "must be 3 to 63 lower-case letters, digits, dots and hyphens",
-        "S3 allows no more",
-    ),
-]
-Quantity = Annotated[
-    str,
-    _matching(r"[1-9][0-9]*(Mi|Gi|Ti)", "must be a size in Mi, Gi or Ti", "such as 20Gi"),
-]
-Duration = Annotated[
-    str,
-    _matching(r"[1-9][0-9]*(s|m|h)", "must be a number of seconds, minutes or hours", "such as 30s, 5m or 1h"),
-]
-Retention = Annotated[
-    str,
-    _matching(r"[1-9][0-9]*(h|d|w|y)", "must be a number of hours, days, weeks or years", "such as 15d"),
-]
-Name = Annotated[
-    str,
-    _matching(
-        r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
-        "must be a Kubernetes name",
-        "lower-case letters, digits, hyphens and dots",
-    ),
-]
-Domain = Annotated[
-    str,
-    _matching(
-        r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*",
-        "must be a DNS name",
-        "no scheme, port or slash: ml.example.org",
-    ),
-]
-Url = Annotated[
-    str,
-    _matching(r"(https?|ssh)://[^\s/]+\S*", "must be a URL", "starting with https://, http:// or ssh://"),
-]
-Version = Annotated[
-    str,
-    _matching(r"1\.[0-9]+(\.[0-9]+)?", "must be a Kubernetes version", "such as 1.36.3, in quotes"),
-]
-Provider = Annotated[str, AfterValidator(_known_provider)]
 
 
 class Model(BaseModel):
@@ -116,7 +62,11 @@ class ObjectStore(Model):
         default=None, description="StorageClass of its volume; empty for aiga:storageClass."
     )
     buckets: tuple[Bucket, ...] = Field(default=BUCKETS, description="Buckets to make.")
-    endpoint: Url | None = Field(default=None, description="URL of the S3 service (driver s3).")
+    prefix: Prefix | None = Field(
+        default=None,
+        description="Put before the name of every bucket, such as acme-ml-: on AWS and GCS all the world shares names.",
+    )
+    endpoint: Endpoint | None = Field(default=None, description="URL of the S3 service (driver s3).")
     region: str | None = Field(default=None, description="Region of the S3 service (driver s3).")
     access_key: SecretStr | None = Field(default=None, description="Access key of the S3 service (driver s3).")
     secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 service (driver s3).")
@@ -146,14 +96,14 @@ class Flux(Model):
     source: Literal["bucket", "git"] = Field(
         default="bucket", description="bucket: `releases` on the platform's own store; git: a repository."
     )
-    url: Url | None = Field(default=None, description="URL of the repository (source git).")
+    url: Repository | None = Field(default=None, description="URL of the repository (source git).")
     branch: str = Field(default="main", min_length=1, description="Branch of the repository (source git).")
     secret_name: Name | None = Field(
         default=None,
         description="Secret in flux-system with the repository's credentials (source git); empty when public.",
     )
-    staging_path: str = Field(default="staging", min_length=1, description="Folder applied to staging.")
-    production_path: str = Field(default="production", min_length=1, description="Folder applied to production.")
+    staging_path: Folder = Field(default="staging", min_length=1, description="Folder applied to staging.")
+    production_path: Folder = Field(default="production", min_length=1, description="Folder applied to production.")
     interval: Duration = Field(default="1m", description="How often the source is looked at.")
 
 
@@ -161,9 +111,10 @@ class Gateway(Model):
     """The Service in front of the ingress gateway, where the provider's choice does not fit."""
 
     service_type: Literal["LoadBalancer", "NodePort"] | None = Field(
-        default=None, description="Type of the Service; empty for the provider's."
+        default=None,
+        description="Type of the Service; empty for the provider's. NodePort opens 30080 and 30443 on every node.",
     )
-    annotations: dict[str, str] = Field(
+    annotations: dict[Annotation, str] = Field(
         default={}, description="Added to the provider's, such as the one that makes a load balancer internal."
     )
 
@@ -172,6 +123,6 @@ class Monitoring(Model):
     """Prometheus and Alertmanager."""
 
     retention: Retention | None = Field(default=None, description="How long metrics are kept; empty for the profile's.")
-    alert_webhook: SecretStr | None = Field(
+    alert_webhook: Webhook | None = Field(
         default=None, description="URL that receives alerts; empty sends them nowhere."
     )

@@ -8,7 +8,19 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components import namespaces, nats, object_store, pod_security, retry, upstream
+from components import (
+    argo,
+    flux,
+    images,
+    knative,
+    namespaces,
+    nats,
+    network,
+    object_store,
+    pod_security,
+    retry,
+    upstream,
+)
 from components.argo import Argo, ArgoArgs
 from components.context import Context
 from components.flux import Flux, FluxArgs
@@ -23,7 +35,7 @@ from components.object_store import ObjectStore, ObjectStoreArgs
 from components.sealed_secrets import SealedSecrets, SealedSecretsArgs
 from components.seldon import Seldon, SeldonArgs
 from components.target import Target
-from components.upstream import Entry, Upstream
+from components.upstream import Entry, Image, Upstream
 from stacks.settings import Settings
 
 
@@ -46,15 +58,14 @@ class Platform(pulumi.ComponentResource):
         self._on = settings.layers
         self._own = pulumi.ResourceOptions(parent=self)
         self.context = _context(settings)
-        self.context.upstream.check(sources(settings))
+        self.context.upstream.check(sources(settings), pulled(settings))
         self.context = context = replace(self.context, first=(Guard("guard", self._shapes(), self._own),))
         enabled = {layer for layer, on in settings.layers if on}
         self.spaces = namespaces.spaces(enabled, minor=context.minor, channel_broker=settings.broker == "channel")
         self._policy: list[pulumi.Resource] = []
         if pod_security.supported(context):
             self._policy = pod_security.PodSecurity("pod-security", context, self._own).objects
-        outside = object_store.outside_port(settings.object_store.endpoint)
-        spaces = namespaces.NamespacesArgs(spaces=self.spaces, outside_store=outside)
+        spaces = namespaces.NamespacesArgs(spaces=self.spaces, outside=_outside(settings))
         self._namespaces = namespaces.Namespaces("namespaces", context, spaces, self._own)
         self._kinds = MonitoringKinds("monitoring-kinds", context, self._own) if self._on.monitoring else None
 
@@ -98,19 +109,26 @@ class Platform(pulumi.ComponentResource):
         return object_store.address(self.context, store.driver, store.endpoint)
 
     @property
+    def _region(self) -> str:
+        return self._settings.object_store.region or "us-east-1"
+
+    def _bucket(self, name: str) -> str:
+        return f"{self._settings.object_store.prefix or ''}{name}"
+
+    @property
     def broker_url(self) -> str:
         """Plain, for Seldon's values want it at render time; the log of requests may start before the Broker does."""
         return f"http://{INGRESS[self._settings.broker]}.{KNATIVE}.svc.cluster.local/{KNATIVE}/{BROKER}"
 
     def _istio(self) -> Istio:
-        settings, traits = self._settings, self._settings.cluster.ingress
+        settings = self._settings
         args = IstioArgs(
             domain=settings.domain,
             tls_secret=settings.tls.secret_name if settings.tls.certificate == "secret" else None,
             tls_generation=settings.tls.generation,
             service_type=settings.service_type,
             service_annotations=settings.service_annotations,
-            node_ports=(traits.http_port, traits.https_port),
+            node_ports=settings.cluster.ingress.node_ports,
             after=self._after("istio-system"),
         )
         return Istio("istio", self.context, args, self._own)
@@ -138,6 +156,8 @@ class Platform(pulumi.ComponentResource):
     def _shapes(self) -> dict[str, str]:
         """What cannot be changed in place, of the layers that are on."""
         shapes = {"nats": nats.shape(self.context)} if self._on.nats else {}
+        if self._on.knative:
+            shapes["knative"] = knative.shape(self._settings.broker)
         if self._on.object_store:
             shapes["objectStore"] = object_store.shape(self.context, self._store_args([]))
         return shapes
@@ -150,10 +170,11 @@ class Platform(pulumi.ComponentResource):
         return ObjectStoreArgs(
             driver=store.driver,
             buckets=store.buckets,
+            prefix=store.prefix or "",
             size=store.size,
             storage_class=store.storage_class or self.context.storage_class,
             endpoint=store.endpoint,
-            region=store.region or "us-east-1",
+            region=self._region,
             access_key=store.access_key.get_secret_value() if store.access_key else None,
             secret_key=pulumi.Output.secret(store.secret_key.get_secret_value()) if store.secret_key else None,
             after=after,
@@ -164,7 +185,8 @@ class Platform(pulumi.ComponentResource):
             domain=self._settings.domain,
             nats_url=self.nats.url if self.nats else URL,
             store_url=self.store_url,
-            store_region=self._settings.object_store.region or "us-east-1",
+            store_region=self._region,
+            bucket=self._bucket(argo.BUCKET),
             account=store.account("argo"),
             pages_gateway=self._pages(),
             workflows_after=self._after("argo"),
@@ -179,6 +201,7 @@ class Platform(pulumi.ComponentResource):
             models_gateway=f"{ISTIO}/{MODELS_GATEWAY}",
             request_log=self.broker_url,
             store_endpoint=store.endpoint,
+            store_region=self._region,
             account=store.account("seldon"),
             certificate_generation=self._settings.tls.generation,
             after=[*self._after("seldon-system"), *kinds, *self._policy],
@@ -196,6 +219,8 @@ class Platform(pulumi.ComponentResource):
             interval=source.interval,
             git_secret=source.secret_name,
             store_url=self.store_url if self.object_store else None,
+            store_region=self._region,
+            bucket=self._bucket(flux.BUCKET),
             account=self.object_store.account("flux") if self.object_store else None,
             after=self._after("flux-system"),
         )
@@ -222,6 +247,21 @@ def sources(settings: Settings) -> list[Entry]:
         *(pinned.charts[chart] for layer in on for chart in charts.get(layer, [])),
         *(pinned.manifests[manifest] for manifest in manifests),
     ]
+
+
+def pulled(settings: Settings) -> list[Image]:
+    """The images of the layers that are on."""
+    on = [layer for layer, enabled in settings.layers if enabled]
+    return images.used(on, driver=settings.object_store.driver, broker=settings.broker)
+
+
+def _outside(settings: Settings) -> list[network.Flow]:
+    webhook = settings.monitoring.alert_webhook
+    return network.to_outside(
+        store=settings.object_store.endpoint,
+        repository=settings.flux.url,
+        alerts=webhook.get_secret_value() if webhook else None,
+    )
 
 
 def _provided(settings: Settings) -> pulumi.ResourceOptions:

@@ -34,6 +34,8 @@ class Registered:
     protect: bool
     custom: bool
     depends_on: tuple[str, ...]
+    on_error: tuple[str, ...]
+    """Names of the hooks that decide whether to try again."""
 
 
 @dataclass
@@ -94,6 +96,7 @@ class _Monitor(mocks.MockMonitor):
                 protect=request.protect,
                 custom=request.custom,
                 depends_on=tuple(request.dependencies),
+                on_error=tuple(request.hooks.on_error),
             )
         )
         return response

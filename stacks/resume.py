@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stacks import processes
 from stacks.errors import UserError
+from stacks.remedies import make
 from stacks.settings import PROJECT
 from stacks.workdir import WorkDir
 
@@ -80,7 +81,7 @@ def refuse_living(work: WorkDir, say: Callable[[str], None]) -> None:
         if not lock.here:
             raise UserError(
                 f"stack {work.stack}: locked by process {lock.pid} of {lock.user} on {lock.host} since {lock.since} "
-                f"(wait for it; or, when you know it is dead, `python -m stacks resume --stack {work.stack}`)"
+                f"(wait for it; or, when you know it is dead, {make('resume', work.stack)})"
             )
         if lock.alive and lock.orphan:
             say(f"waiting for process {lock.pid}: an engine whose runner was killed")

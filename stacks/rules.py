@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from stacks.mistakes import HIDDEN, Mistake, shown
 from stacks.models import Layers
+from stacks.remedies import make
+from stacks.values import ENCRYPTED, holds_credentials, is_kubeconfig_text
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
@@ -48,6 +51,7 @@ def broken_rules(settings: Settings, stack: str, secrets: Collection[str] | None
     for rule in rules:
         yield from rule(settings)
     yield from _encrypted(settings, stack, secrets)
+    yield from _kubeconfig(settings, secrets)
 
 
 def _alias(name: str) -> str:
@@ -83,14 +87,16 @@ def _flux(settings: Settings) -> Iterator[Mistake]:
         if not settings.layers.object_store:
             reason = "flux.source is bucket, which lies there"
             yield _switched_off("flux", "object_store", reason, "flux.source")
-    if flux.staging_path == flux.production_path:
-        yield Mistake(
-            "flux.productionPath",
-            shown(flux.production_path),
-            "must differ from flux.stagingPath",
-            "one folder for each, else staging is production",
-            frozenset({"flux.stagingPath"}),
+    staging, production = PurePosixPath(flux.staging_path), PurePosixPath(flux.production_path)
+    if staging == production or staging in production.parents or production in staging.parents:
+        rule = (
+            "must differ from flux.stagingPath"
+            if staging == production
+            else "must not lie in flux.stagingPath, nor hold it"
         )
+        remedy = "one folder for each, else staging is production"
+        where = shown(flux.production_path)
+        yield Mistake("flux.productionPath", where, rule, remedy, frozenset({"flux.stagingPath"}))
 
 
 def _version(settings: Settings) -> Iterator[Mistake]:
@@ -148,6 +154,12 @@ def _buckets(settings: Settings) -> Iterator[Mistake]:
                 f"add {bucket}, or switch {layer} off",
                 frozenset({f"layers.{layer}", "flux.source"}),
             )
+    uses = frozenset({"objectStore.buckets"})
+    prefix = settings.object_store.prefix or ""
+    longest = max((prefix + bucket for bucket in buckets), key=len, default="")
+    if len(longest) > 63:
+        rule = f"makes {longest} a name of {len(longest)} characters; S3 allows 63"
+        yield Mistake("objectStore.prefix", shown(prefix), rule, "shorten it", uses)
     twice = sorted({bucket for bucket in buckets if buckets.count(bucket) > 1})
     if twice:
         yield Mistake("objectStore.buckets", shown(", ".join(twice)), "is listed twice", "drop one")
@@ -177,6 +189,16 @@ def _standins(settings: Settings) -> Iterator[Mistake]:
 def _encrypted(settings: Settings, stack: str, secrets: Collection[str] | None) -> Iterator[Mistake]:
     """A secret in plain text in a stack file is a secret in Git."""
     for path, held in SECRETS.items():
-        if secrets is not None and held(settings) is not None and path.split(".")[0] not in secrets:
-            remedy = f"drop it there, then python -m stacks secret {path} --stack {stack}"
+        if secrets is not None and held(settings) is not None and not {path, path.split(".")[0]} & set(secrets):
+            remedy = f"drop it there, then {make('secret', stack, KEY=path)}"
             yield Mistake(path, HIDDEN, "is a secret in plain text", remedy)
+
+
+def _kubeconfig(settings: Settings, secrets: Collection[str] | None) -> Iterator[Mistake]:
+    text = settings.kubeconfig or ""
+    remedy = "put it into a file of your own and set its path, or leave it to KUBECONFIG"
+    if text == ENCRYPTED:
+        rule = "cannot be encrypted: the cluster is looked for before anything is decrypted"
+        yield Mistake("kubeconfig", HIDDEN, rule, remedy)
+    elif secrets is not None and "kubeconfig" not in secrets and is_kubeconfig_text(text) and holds_credentials(text):
+        yield Mistake("kubeconfig", HIDDEN, "holds credentials in plain text", remedy)

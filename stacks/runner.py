@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pulumi.automation.errors import CommandError
 from pulumi.automation.events import OpType
 from rich.console import Console
 
 from components import retry
 from kube.cluster import Cluster
 from simulator import cluster as simulation
-from stacks import changes, resume, session, summary, target
+from stacks import bodies, changes, contents, keycopy, resume, session, summary, target
 from stacks.errors import EngineError, RunnerError, UserError
 from stacks.progress import Board, short
 from stacks.session import Session
@@ -51,9 +53,10 @@ class Runner:
         """Deploy, taking up what a killed command left."""
         since = time.monotonic()
         with self._opened("up", create=True) as opened:
-            target.record(self.work, opened.target)
-            self._recover(opened)
-            board = opened.engine.run("up")
+            target.remember(self.work.stack, self.work.folder.parent)
+            with self._tied(opened):
+                self._recover(opened)
+                board = opened.engine.run("up")
             outputs = opened.engine.outputs()
         summary.services(self.console, outputs)
         self._warn(board)
@@ -104,14 +107,21 @@ class Runner:
         self.say(f"stack {self.work.stack}: {len(drifted) or 'no'} drifted{remedy}")
         return board
 
-    def down(self, *, keep_cluster: bool = False) -> Board | None:
-        """Take everything away, then whatever the state did not know; the simulator goes too, unless it is kept."""
+    def down(self, *, keep_cluster: bool = False, sure: bool = False) -> Board | None:
+        """Take everything away, then whatever the state did not know; the simulator goes too, unless it is kept.
+
+        Args:
+            keep_cluster: whether an empty simulator stays.
+            sure: whether nobody is to be asked.
+        """
         since = time.monotonic()
         board = None
         with self._opened("down", create=False) as opened:
             self._recover(opened, redo=False)
             resources = opened.engine.deployment().get("resources") or []
             self._refuse_protected(resources)
+            if not opened.settings.cluster.simulated:
+                self._last_words(resources, ask=not sure and sys.stdin.isatty())
             if resources:
                 board = opened.engine.run("destroy")
                 self.say(f"stack {self.work.stack}: {summary.costs(board, time.monotonic() - since, None)}")
@@ -122,7 +132,16 @@ class Runner:
             self.work.record.unlink(missing_ok=True)
             if opened.settings.cluster.simulated and not keep_cluster:
                 simulation.down(self.work.folder, progress=self.say)
+            bodies.prune(self.work)
         return board
+
+    def backup_key(self, file: Path) -> None:
+        """Copy the sealing keys into a file of their own."""
+        decided, _ = session.checked(self.work, self._assignments)
+        found = target.reach(self.work, decided, self.say, create=False)
+        target.refuse_other_cluster(self.work, found)
+        names = keycopy.write(found.cluster, found.context, file)
+        self.say(f"{file}: holds {', '.join(names)}: whoever has it reads every sealed secret (keep it in a vault)")
 
     def forget(self) -> None:
         """Drop the state of a stack whose cluster is gone, or out of reach for good."""
@@ -160,7 +179,6 @@ class Runner:
             self._killed = [*mended, *resume.reasons(self.work)]
             opened = session.prepare(self.work, decided, config, self.console, self.say, create=create)
             self._same_cluster(opened)
-            target.remember(self.work.stack, self.work.folder.parent)
             if not changes:
                 yield opened
                 return
@@ -174,15 +192,31 @@ class Runner:
             yield
         except BaseException as error:
             # The note of a killed command stays until a recovery is over; an engine that was killed leaves its lock.
-            # An API server that died in mid-request leaves what the state does not know, as a kill does.
-            lost = isinstance(error, EngineError) and retry.half_done(str(error))
-            if not self._killed and not resume.locks(self.work) and not lost:
+            if not self._killed and not resume.locks(self.work) and not _half_done(error):
                 self.work.interrupted.unlink(missing_ok=True)
             raise
         self.work.interrupted.unlink(missing_ok=True)
 
+    @contextmanager
+    def _tied(self, opened: Session) -> Iterator[None]:
+        """Tie the state to this cluster; a failure that leaves nothing there leaves no tie either.
+
+        It is recorded before, since after a kill nobody would be there to do it.
+        """
+        target.record(self.work, opened.target)
+        try:
+            yield
+        except BaseException as error:
+            with suppress(CommandError, ValueError):  # a state that cannot be read may describe anything
+                if not _half_done(error) and not contents.on_cluster(opened.engine.deployment()):
+                    self.work.record.unlink(missing_ok=True)
+            raise
+
     def _same_cluster(self, opened: Session) -> None:
         if target.same_as_before(self.work, opened.target):
+            return
+        if not contents.on_cluster(opened.engine.deployment()):
+            self.work.record.unlink(missing_ok=True)
             return
         if not opened.settings.cluster.simulated:
             target.refuse_other_cluster(self.work, opened.target)
@@ -220,6 +254,17 @@ class Runner:
                 f"(set aiga:protect to false in {self.work.committed.name}, `make up`, then `make down`)"
             )
 
+    def _last_words(self, resources: Sequence[dict[str, Any]], *, ask: bool) -> None:
+        """Name what is lost for good before it goes, and let a person at a terminal think again."""
+        losses = list(contents.lost(resources, self.work.stack))
+        if not losses:
+            return
+        self.say(f"stack {self.work.stack}: what goes for good:")
+        for loss in losses:
+            self.say(f"  {loss}")
+        if ask and self.console.input("take it down? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise UserError(f"stack {self.work.stack}: nothing was taken down")
+
     def _state_size(self, opened: Session) -> int:
         file = self.work.state_file
         if file is not None and file.exists():
@@ -229,6 +274,11 @@ class Runner:
     def _warn(self, board: Board) -> None:
         for warning in board.warnings:
             self.say(f"warning: {warning}")
+
+
+def _half_done(error: BaseException) -> bool:
+    """Whether an API server died in mid-request, which leaves what the state does not know, as a kill does."""
+    return isinstance(error, EngineError) and retry.half_done(str(error))
 
 
 def guarded(command: Callable[[], Any], console: Console) -> int:

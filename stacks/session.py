@@ -13,7 +13,7 @@ from rich.console import Console
 
 import tools
 from simulator import standins
-from stacks import files, plugins, resume, settings, target
+from stacks import files, given, plugins, resume, settings, target
 from stacks.engine import Engine
 from stacks.errors import UserError
 from stacks.mistakes import Mistake
@@ -44,7 +44,7 @@ def checked(work: WorkDir, assignments: Sequence[str]) -> tuple[Settings, dict[s
         UserError: naming every mistake.
     """
     config = files.assign(work.config(), assignments)
-    raw, hidden, foreign = files.raw_config({"config": config})
+    raw, hidden, foreign = files.raw_config({"config": given.marked(config, given.secrets())})
     mistakes = [Mistake(key, "", "is in no namespace that is read", f"write {PROJECT}:{key}") for key in foreign]
     # The runner fills in the simulator's context later; a placeholder stands for it until then.
     placed = raw if raw.get("context") or raw.get("provider") != "sim" else {**raw, "context": "simulator"}
@@ -74,6 +74,8 @@ def prepare(
             "without it they are lost"
         )
     engine = Engine(work, executables["pulumi"], environment(work, executables["pulumi"], served), console)
+    for path, value in given.secrets().items():
+        engine.set_secret(f"{PROJECT}:{path}", value)
     return Session(work, decided, found, served, engine)
 
 
@@ -93,10 +95,13 @@ def set_secret(work: WorkDir, path: str, value: str, say: Say) -> None:
     """Encrypt one value into the generated copy, where it stays.
 
     Raises:
-        UserError: there is no such secret.
+        UserError: there is no such secret, or the value is wrong.
     """
     if path not in SECRETS:
         raise UserError(f"{path}: must be one of {', '.join(SECRETS)} (only these are secrets)")
+    wrong = settings.wrong_by_itself(path, value)
+    if wrong or not value:
+        raise UserError("\n".join(map(str, wrong)) or f"{path}: must not be empty (nothing was typed or piped in)")
     offline(work, Console(stderr=True), say).set_secret(f"{PROJECT}:{path}", value)
 
 

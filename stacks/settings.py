@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 from pulumi.runtime import config as pulumi_config
@@ -14,21 +14,9 @@ from pydantic import Field
 
 from stacks.clusters import CLUSTERS, ClusterTraits
 from stacks.mistakes import Mistake, build, typed
-from stacks.models import (
-    Domain,
-    Flux,
-    Gateway,
-    Layers,
-    Model,
-    Monitoring,
-    Name,
-    ObjectStore,
-    Provider,
-    SealedSecrets,
-    Tls,
-    Version,
-)
+from stacks.models import Flux, Gateway, Layers, Model, Monitoring, ObjectStore, SealedSecrets, Tls
 from stacks.rules import broken_rules
+from stacks.values import Domain, Name, Provider, Version
 
 __all__ = ["PROJECT", "Mistake", "Settings", "load", "parse", "report"]
 
@@ -46,7 +34,9 @@ class Settings(Model):
         default="k3d", description="Kind of cluster, which sets what stacks/clusters/ says of it."
     )
     kubeconfig: str | None = Field(
-        default=None, description="Path of a kubeconfig, or its text; empty for $KUBECONFIG, then ~/.kube/config."
+        default=None,
+        description="Path of a kubeconfig, or its text where that holds no credentials; empty for $KUBECONFIG, then "
+        "~/.kube/config.",
     )
     context: str | None = Field(
         default=None, description="Context of that kubeconfig; empty for its current one, which profile prod refuses."
@@ -125,10 +115,9 @@ class Settings(Model):
         return f"{service}.{self.domain}"
 
     def url(self, service: str | None = None) -> str:
-        """HTTPS URL of a page behind the gateway, with the provider's port; without a name, that of models."""
-        port = self.cluster.ingress.https_port
-        if self.service_type == "LoadBalancer" and self.cluster.ingress.service_type == "NodePort":
-            port = 443
+        """HTTPS URL of a page behind the gateway, with the port it is reached at; without a name, that of models."""
+        ingress = self.cluster.ingress
+        port = ingress.node_ports[1] if self.service_type == "NodePort" else ingress.https_port
         return f"https://{self.host(service) if service else self.domain}" + ("" if port == 443 else f":{port}")
 
 
@@ -151,6 +140,14 @@ def parse(raw: Mapping[str, str], stack: str, secrets: Collection[str] | None = 
     wrong = {mistake.path for mistake in mistakes}
     mistakes += [rule for rule in broken_rules(settings, stack, secrets) if not rule.concerns(wrong)]
     return sorted(mistakes) if mistakes else settings
+
+
+def wrong_by_itself(path: str, value: str) -> list[Mistake]:
+    """Return the mistakes in one value, of a key such as monitoring.alertWebhook, whatever the others are."""
+    data: Any = value
+    for key in reversed(path.split(".")):
+        data = {key: data}
+    return build(Settings, data)[1]
 
 
 def report(stack: str, mistakes: list[Mistake]) -> str:

@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import tools
 from kube.cluster import Cluster
 from kube.errors import KubeError
 from simulator import cluster as simulation
 from simulator.errors import SimulatorError
-from stacks import files
+from stacks import files, kubeconfigs
 from stacks.clusters import k3d
 from stacks.errors import EngineError, UserError
+from stacks.remedies import make
 from stacks.rules import OLDEST_MINOR
 from stacks.settings import Settings, minor_of
-from stacks.workdir import WorkDir
+from stacks.workdir import WorkDir, known_stacks
 
 Say = Callable[[str], None]
 _DOCKER_ANSWERS_WITHIN = 10.0
@@ -46,19 +45,21 @@ class Target:
         return self.version.removeprefix("v").replace("+", "-").split("-")[0]
 
 
-def choose(named: str | None, project: Path, home: Path, say: Say, *, again: bool) -> str:
-    """Return the stack to use: the one named, else the last one, else by what this machine offers.
+def choose(named: str | None, project: Path, home: Path, say: Say) -> str:
+    """Return the stack to use, and say why it is that one where it was not named.
 
-    Args:
-        again: for commands about what is already there, which take the last stack when there is one.
+    One rule for every command (docs/configuration.md, "Which cluster"): the stack named; else the one on the cluster
+    that KUBE_CONTEXT names; else that of the last `make up`; else by what this machine offers.
     """
     named = named or os.environ.get("STACK")
     if named:
         return named
-    last = home / "last-stack"
-    if again and last.is_file():
-        return last.read_text().strip()
-    if os.environ.get("KUBE_CONTEXT"):
+    context = os.environ.get("KUBE_CONTEXT")
+    last = _last(project, home)
+    if last and (context is None or context in _contexts(last, project, home)):
+        say(f"stack {last}: that of the last `make up` (STACK=name takes another)")
+        return last
+    if context:
         say("stack dev: KUBE_CONTEXT names its cluster")
         return "dev"
     if _config(project, "dev").get("aiga:context"):
@@ -75,6 +76,21 @@ def remember(stack: str, home: Path) -> None:
     """Make this the stack that later commands mean."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "last-stack").write_text(stack)
+
+
+def _last(project: Path, home: Path) -> str | None:
+    """The stack of the last `make up`, where its file is still there."""
+    try:
+        stack = (home / "last-stack").read_text().strip()
+    except FileNotFoundError:
+        return None
+    return stack if stack in known_stacks(project) else None
+
+
+def _contexts(stack: str, project: Path, home: Path) -> set[str]:
+    """The contexts by which a stack's cluster is known."""
+    before = recorded(WorkDir(stack, project, home))
+    return {str(name) for name in (before and before[1], _config(project, stack).get("aiga:context")) if name}
 
 
 def docker_runs() -> bool:
@@ -145,7 +161,7 @@ def refuse_other_cluster(work: WorkDir, target: Target) -> None:
     raise UserError(
         f"stack {work.stack}: its state describes another cluster ({before['context']} at {before['server']}) than "
         f"the one context {target.context} reaches now (name the right one with KUBE_CONTEXT; or, when that cluster is "
-        f"gone for good, `python -m stacks forget --stack {work.stack}` drops the state)"
+        f"gone for good, {make('forget', work.stack)} drops the state)"
     )
 
 
@@ -165,7 +181,7 @@ def _locate(work: WorkDir, settings: Settings, say: Say, *, create: bool) -> tup
             return before
         if settings.provider == "k3d":
             return _k3d(work, say, create=create)
-    return _configured(work, settings.kubeconfig, context)
+    return kubeconfigs.locate(work, settings.kubeconfig, context)
 
 
 def _simulator(work: WorkDir, say: Say) -> tuple[Path, str]:
@@ -219,49 +235,6 @@ def _run(command: list[str]) -> None:
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip().splitlines()
         raise EngineError(f"{' '.join(command[:3])}: {reason[-1] if reason else done.returncode}")
-
-
-def _configured(work: WorkDir, kubeconfig: str | None, context: str | None) -> tuple[Path, str]:
-    candidates = _kubeconfigs(work, kubeconfig)
-    present = [path for path in candidates if path.is_file()]
-    if not present:
-        shown = ", ".join(map(str, candidates))
-        raise UserError(f"kubeconfig {shown}: no such file (set aiga:kubeconfig, KUBECONFIG, or use STACK=sim)")
-    seen: list[str] = []
-    for path in present:
-        loaded = _kubeconfig(path)
-        names = [str(entry.get("name")) for entry in loaded.get("contexts") or [] if isinstance(entry, dict)]
-        wanted = context or loaded.get("current-context")
-        if wanted in names:
-            return path, str(wanted)
-        seen += names
-    if context is None:
-        raise UserError(f"kubeconfig {present[0]}: has no current context (set aiga:context or KUBE_CONTEXT)")
-    raise UserError(
-        f"context {context}: not in {', '.join(map(str, present))}, which knows {', '.join(seen) or 'none'} "
-        "(correct aiga:context or KUBE_CONTEXT)"
-    )
-
-
-def _kubeconfigs(work: WorkDir, kubeconfig: str | None) -> list[Path]:
-    if kubeconfig and "\n" in kubeconfig:
-        path = work.folder / "kubeconfig"
-        work.folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig)
-        return [path]
-    if kubeconfig:
-        return [(work.project / Path(kubeconfig).expanduser()).resolve()]
-    ambient = os.environ.get("KUBECONFIG") or "~/.kube/config"
-    return [Path(part).expanduser().resolve() for part in ambient.split(os.pathsep) if part]
-
-
-def _kubeconfig(path: Path) -> dict[str, Any]:
-    try:
-        loaded = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"kubeconfig {path}: is not YAML: {' '.join(str(error).split())}") from None
-    return loaded if isinstance(loaded, dict) else {}
 
 
 def _config(project: Path, stack: str) -> dict[str, Any]:

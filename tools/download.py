@@ -42,7 +42,7 @@ def install(
         if got != expected:
             raise Impossible(
                 f"{asset.url}: refused: its sha256 is {got}, {'pinned' if pin else 'published'} is {expected}",
-                "if the publisher has replaced the file, find out why before `python -m tools lock`",
+                "if the publisher has replaced the file, find out why before `make lock`",
             )
         _unpack(body, asset, tool, folder)
     return {"url": asset.url, "sha256": got, "checked": PINNED if pin else UNVERIFIED}
@@ -53,7 +53,7 @@ def published(asset: Asset) -> str:
     if asset.checksums is None:
         raise Impossible(
             f"{asset.url}: no sha256 is known (not in sums.txt, and the publisher has no list)",
-            "run `python -m tools lock` on a machine with network",
+            "run `make lock` on a machine with network",
         )
     text = io.BytesIO()
     network.fetch(asset.checksums, text)

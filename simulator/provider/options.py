@@ -19,7 +19,7 @@ MARKER = Ref("v1", "ConfigMap", "kube-system", "aiga-simulator")
 
 _VARIABLE = "kubernetes:config:"
 _REMEDY = (
-    "aim at the simulator (python -m simulator up), or install the official plugin: "
+    "aim at the simulator (.venv/bin/python -m simulator up), or install the official plugin: "
     "pulumi plugin install resource kubernetes"
 )
 

@@ -1,4 +1,4 @@
-"""`python -m simulator.standins build|compare|inventory`: makes the stand-ins, holds them against the real charts."""
+"""`python -m simulator.standins …`: makes stand-ins, holds them against the real charts, takes CRDs out of those."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from simulator.standins import crds, render
+from simulator.standins import crds, render, vendored
 from simulator.standins.compare import Case, compare, inventory, report
 from simulator.standins.output import StandinError, build
 from simulator.standins.table import tables
@@ -30,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("build", help="write the stand-ins to a folder")
     make.add_argument("out", type=Path)
+    take = commands.add_parser("definitions", help="write the CRDs of the real charts to crds/ beside them")
+    take.add_argument("--vendor", type=Path, default=crds.ROOT / "vendor", help="folder of the real ones")
     helps = {"compare": "list differences from the real charts", "inventory": "list the real charts' objects"}
     for name, what in helps.items():
         command = commands.add_parser(name, help=what)
@@ -42,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     if options.command == "build":
         print(build(options.out, crds.folder()))
+        return 0
+    if options.command == "definitions":
+        written = vendored.extract(options.vendor)
+        print(f"{written}: CRDs of {len(list(written.glob('*.yaml')))} sources")
         return 0
     wanted = [case for case in _cases(options.cases) if not options.names or case[0].name in options.names]
     cases = [case for case in wanted if render.where(options.vendor, case[0]).exists()]

@@ -22,9 +22,12 @@ _ATOMIC = {
 }
 """What upstream itself installs where the full schema is too large: a spec of anything, replaced as a whole."""
 
+REMEDY = "no true CRD schemas here: `make vendor` fetches them, or AIGA_CRDS=<folder of CRD files> make test"
+"""What a test says that is skipped without them."""
+
 
 def folder() -> Path | None:
-    """Where true definitions are: `$AIGA_CRDS`, else `../shared/crds`, else `vendor/crds`."""
+    """Where true definitions are: `$AIGA_CRDS`, else `../shared/crds`, else `vendor/crds`. No other place looks."""
     named = os.environ.get("AIGA_CRDS")
     if named:
         return Path(named)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from simulator.standins.expressions import expression
 from simulator.standins.table import FOLDER, Table, tables
 
 _HERE = Path(__file__).parent
-_DIGEST = ".inputs.sha256"
+DIGEST = ".inputs.sha256"
 LOCK = "upstream.lock.yaml"
 
 
@@ -40,14 +40,18 @@ def build(out: Path, crds: Path | None = None) -> Path:
     """
     if crds is not None and not crds.is_dir():
         raise StandinError(f"{crds}: no such folder of custom resource definitions (unset AIGA_CRDS, or correct it)")
-    digest = _inputs(crds)
+    return renewed(out, _inputs(crds), lambda fresh: write(fresh, crds))
+
+
+def renewed(out: Path, digest: str, make: Callable[[Path], None]) -> Path:
+    """The folder that `make` fills, whole or as it was; made only when what it depends on, by digest, has changed."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         if not _is_current(out, digest):
             fresh, old = out.with_name(f"{out.name}.new"), out.with_name(f"{out.name}.old")
             _remove(fresh, old)
-            write(fresh, crds)
-            (fresh / _DIGEST).write_text(digest)
+            make(fresh)
+            (fresh / DIGEST).write_text(digest)
             if out.exists():
                 out.rename(old)
             fresh.rename(out)
@@ -123,7 +127,7 @@ def _inputs(crds: Path | None) -> str:
 
 
 def _is_current(out: Path, digest: str) -> bool:
-    record = out / _DIGEST
+    record = out / DIGEST
     return record.is_file() and record.read_text() == digest
 
 

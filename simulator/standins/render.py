@@ -14,7 +14,7 @@ import yaml
 from kube import charts
 from kube.yaml import load_all
 from simulator.standins.output import StandinError
-from simulator.standins.table import Table
+from simulator.standins.table import Table, tables
 from tools import ToolError, ensure
 
 KUBE_VERSION = "1.36.3"
@@ -43,8 +43,17 @@ def objects(root: Path, table: Table, values: Mapping[str, Any]) -> list[dict[st
 
 
 def where(root: Path, table: Table) -> Path:
-    """Where an entry would be below `root`."""
-    return root / "manifests" / f"{table.stem}.yaml" if table.kind == "manifest" else root / "charts" / table.stem
+    """Where an entry is below `root`, or would be: a chart as a folder or as the archive that `make vendor` fetches."""
+    if table.kind == "manifest":
+        return root / "manifests" / f"{table.stem}.yaml"
+    folder = root / "charts" / table.stem
+    archive = folder.with_name(f"{table.stem}.tgz")
+    return archive if archive.is_file() and not folder.is_dir() else folder
+
+
+def missing(root: Path) -> list[Table]:
+    """The entries that are not below `root`."""
+    return [table for table in tables() if not where(root, table).exists()]
 
 
 @cache

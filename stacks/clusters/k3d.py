@@ -31,7 +31,6 @@ TRAITS = ClusterTraits(
     name="k3d",
     title="k3d (k3s in Docker)",
     ingress=Ingress(
-        http_port=8080,
         https_port=8443,
         address="127.0.0.1: names under .localhost resolve there by themselves",
     ),

@@ -10,8 +10,6 @@ TRAITS = ClusterTraits(
     ingress=Ingress(
         # A LoadBalancer stays <pending> for ever where nothing hands out addresses.
         service_type="NodePort",
-        http_port=30080,
-        https_port=30443,
         address="any node's address; with MetalLB set aiga:gateway.serviceType to LoadBalancer",
     ),
     # kubeadm binds the control plane's metrics to 127.0.0.1: rebind them before turning these monitors on.

@@ -12,5 +12,5 @@ TRAITS = ClusterTraits(
     monitoring=Monitoring(node_exporter_root_mount=False),
     simulated=True,
     notes=("No container runs: what is deployed is real in the API server and nowhere else.",),
-    create=("python -m simulator up",),
+    create=(".venv/bin/python -m simulator up",),
 )

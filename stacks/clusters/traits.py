@@ -21,10 +21,10 @@ class Ingress:
     service_type: ServiceType = "LoadBalancer"
     annotations: Mapping[str, str] = field(default_factory=_frozen)
     """Annotations of the gateway's Service."""
-    http_port: int = 80
-    """Port in the URLs shown to people; 80 is left out of them."""
     https_port: int = 443
-    """Port in the URLs shown to people; 443 is left out of them."""
+    """Port in the URLs shown to people behind a load balancer; 443 is left out of them."""
+    node_ports: tuple[int, int] = (30080, 30443)
+    """Ports for HTTP and HTTPS on every node where the Service is a NodePort; Kubernetes takes 30000 to 32767 alone."""
     address: str = ""
     """Where to find the address to point DNS at, in one sentence."""
 

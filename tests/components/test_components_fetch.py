@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -22,6 +23,9 @@ from components.fetch import FetchError
 from components.upstream import LOCK_FILE, ROOT, Entry
 
 STALL = threading.Event()
+ASKED = threading.Event()
+"""The download that stalls has begun."""
+DIGEST = "sha256:" + "e" * 64
 INDEX = "apiVersion: v1\nentries:\n  thing:\n  - {name: thing, version: 1.2.3, urls: [thing-1.2.3.tgz]}\n"
 
 
@@ -35,6 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "cut.yaml":
             self._answer(b"kind: Half\n", length=1000)
         elif path == "slow.yaml":
+            ASKED.set()
             self._answer(b"kind: Slow\n", length=1000, stall=True)
         elif path == "binary.yaml":
             self._answer(b"\xff\xfe\x00")
@@ -42,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(INDEX.encode())
         else:
             self._answer(f"name: {path}\n".encode())
+
+    def do_HEAD(self) -> None:
+        """A registry without tokens."""
+        self.send_response(404 if "gone" in self.path else 200)
+        self.send_header("Docker-Content-Digest", DIGEST)
+        self.end_headers()
 
     def _answer(self, body: bytes, length: int | None = None, stall: bool = False) -> None:
         self.send_response(200)
@@ -81,10 +92,6 @@ def chart(repository: str, name: str = "thing") -> Entry:
     return Entry("chart", name, "1.2.3", (repository,), None, "MIT")
 
 
-def everything_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
 def test_a_manifest_of_two_files_is_one_stream_of_documents(server: str, tmp_path: Path) -> None:
     path = fetch.into(tmp_path, manifest(f"{server}/a.yaml", f"{server}/b.yaml"))
     assert path == tmp_path / "manifests" / "thing-1.2.3.yaml"
@@ -111,7 +118,7 @@ def test_a_bad_answer_is_one_line_with_the_address(server: str, tmp_path: Path, 
     with pytest.raises(FetchError) as error:
         fetch.into(tmp_path, manifest(f"{server}/a.yaml", f"{server}/{path}"))
     assert re.fullmatch(f"{server}/{path}: {reason}", str(error.value))
-    assert everything_in(tmp_path / "manifests") == []
+    assert not (tmp_path / "manifests").exists(), "a folder there means that something was fetched"
 
 
 def test_no_answer_at_all_is_one_line_with_the_address(tmp_path: Path) -> None:
@@ -141,7 +148,7 @@ def test_helms_own_reason_is_the_line(
     assert str(error.value).startswith(f"{repository or server}: ")
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
-    assert everything_in(tmp_path / "charts") == []
+    assert not (tmp_path / "charts").exists(), "a folder there means that something was fetched"
 
 
 def test_helm_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,16 +178,15 @@ def test_a_killed_download_leaves_nothing_and_the_next_one_works(
         "fetch.into(Path(sys.argv[1]), Entry('manifest', 'thing', '1.2.3', (sys.argv[2],), None, 'MIT'))"
     )
     folder = tmp_path / "vendor"
+    ASKED.clear()
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(folder), f"{server}/slow.yaml"], cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    while not (folder / "manifests").is_dir():
-        assert process.poll() is None
-        time.sleep(0.02)
+    assert ASKED.wait(30)
     time.sleep(0.2)
     process.send_signal(how)
     assert process.wait(10) != 0
-    assert list((folder / "manifests").iterdir()) == []
+    assert not folder.exists()
     assert fetch.into(folder, manifest(f"{server}/a.yaml")).read_text() == "name: a.yaml\n"
 
 
@@ -244,3 +250,65 @@ def test_the_command_names_all_that_could_not_be_had(
     assert lines[0] == "2 could not be had:"
     assert lines[1].startswith("  other-1.2.3: ")
     assert lines[2].endswith("404 Not Found")
+
+
+LOCK = """# kept
+charts:
+  thing:
+    version: 1.2.3
+    source: {server}
+    sha256: null
+    licence: MIT
+manifests:
+  gone:
+    version: 1.2.3
+    source: {server}/missing.yaml
+    sha256: null
+    licence: MIT
+images:
+  app: {{ref: "{host}/team/app:1", digest: null, licence: MIT}}
+  gone: {{ref: "{host}/team/gone:1", digest: null, licence: MIT}}
+"""
+
+
+def test_every_digest_that_can_be_had_is_filled_in_and_the_others_are_named(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Helm is not on PATH at first: the command sees to it."""
+    host = server.removeprefix("http://")
+    file = tmp_path / "upstream.lock.yaml"
+    file.write_text(LOCK.format(server=server, host=host))
+    lock = upstream.read_lock(file)
+    monkeypatch.setattr(upstream, "lock", lambda: lock)
+    monkeypatch.setattr(upstream, "LOCK_FILE", file)
+    monkeypatch.setattr(upstream, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["fetch", "lock"])
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(SystemExit) as end:
+        fetch.main()
+    assert [line.split(": ")[0] for line in str(end.value).splitlines()] == [
+        "2 could not be had:",
+        "  gone-1.2.3",
+        f"  {host}/team/gone:1",
+    ]
+    after = yaml.safe_load(file.read_text())
+    archive = tmp_path / "vendor" / "charts" / "thing-1.2.3.tgz"
+    assert after["charts"]["thing"]["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert after["images"]["app"]["digest"] == DIGEST
+    assert after["manifests"]["gone"]["sha256"] is None
+    assert after["images"]["gone"]["digest"] is None
+    assert file.read_text().startswith("# kept")
+
+
+@pytest.mark.parametrize("failing", ["components.fetch", "tools", None])
+def test_make_lock_runs_both_halves_and_fails_when_one_did(tmp_path: Path, failing: str | None) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$2 $3"\ntest "$2" != "{failing}"\n')
+    python.chmod(0o755)
+    ready = ["-o", ".venv/.requirements-installed"]
+    run = subprocess.run(
+        ["make", "--no-print-directory", "lock", f"PYTHON={python}", *ready],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.stdout.splitlines() == ["components.fetch lock", "tools lock"]
+    assert (run.returncode != 0) == (failing is not None)

@@ -73,7 +73,7 @@ def ids(objects: list[Manifest]) -> list[str]:
     [
         fixes.aggregated_roles,
         fixes.first_of_each,
-        fixes.released("example.org", "v1"),
+        fixes.released({"example.org/cmd": "example.org/x:v1"}),
         fixes.secured,
         fixes.sized({"w": {"replicas": 4, "resources": RESOURCES}}),
         fixes.limited(RESOURCES),
@@ -149,8 +149,10 @@ def test_go_packages_become_the_images_a_release_publishes() -> None:
         {"name": "PLAIN", "value": "kept"},
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
-    (mended,) = fixes.apply([given], fixes.released("gcr.io/knative-releases", "v1.22.0"))
     base = "gcr.io/knative-releases/knative.dev/eventing-natss/cmd"
+    parts = ("init", "webhook", "jetstream/dispatcher")
+    published = {f"knative.dev/eventing-natss/cmd/{part}": f"{base}/{part}:v1.22.0" for part in parts}
+    (mended,) = fixes.apply([given], fixes.released(published))
     assert container(mended)["image"] == f"{base}/webhook:v1.22.0"
     assert fixes.pod_spec(mended)["initContainers"][0]["image"] == f"{base}/init:v1.22.0"
     assert [e.get("value") for e in container(mended)["env"]] == [f"{base}/jetstream/dispatcher:v1.22.0", "kept", None]
@@ -159,7 +161,7 @@ def test_go_packages_become_the_images_a_release_publishes() -> None:
 def test_images_of_a_release_stay_by_digest() -> None:
     given = workload()
     container(given)["image"] = "gcr.io/knative-releases/webhook@sha256:abc"
-    assert fixes.apply([given], fixes.released("example.org", "v1")) == [given]
+    assert fixes.apply([given], fixes.released({"webhook": "example.org/webhook:v1"})) == [given]
 
 
 def test_a_container_without_security_context_gets_the_restricted_one() -> None:

@@ -37,13 +37,14 @@ def test_a_native_brokers_filter_is_counted_from_what_its_controller_is_told() -
     [
         made("ConfigMap", data={"other": "x"}),
         made("ConfigMap", data={"channel-template-spec": "spec: {}"}),
+        made("ConfigMap", data={"channel-template-spec": "kind: InMemoryChannel"}),
         made("ConfigMap"),
         made("Broker", metadata={"annotations": {"other": "x"}}),
         made("Broker"),
         made("Job", spec={"template": {"spec": {"containers": [{"resources": RESOURCES}]}}}),
         made("Service", spec={}),
     ],
-    ids=["configmap", "untold", "empty", "annotated", "broker", "job", "service"],
+    ids=["configmap", "untold", "no-spec", "empty", "annotated", "broker", "job", "service"],
 )
 def test_what_brings_no_lasting_pod_is_not_counted(o: dict[str, Any]) -> None:
     assert footprint.by_namespace([o]) == {}

@@ -28,6 +28,7 @@ parent = pulumi.ComponentResource("aiga:platform:Layer", "layer")
 early = pulumi.ComponentResource("aiga:platform:Early", "early")
 context = Context(stack="s", profile="laptop", upstream=Upstream(), monitoring={monitoring}, protect={protect})
 installed = install(context, "layer", given, parent=parent, after=[early])
+pulumi.export("unfilled", installed.unfilled)
 pulumi.export("last", [r.pulumi_resource_name for r in installed.last])
 """
 
@@ -81,6 +82,13 @@ HOOK = made(
     "admissionregistration.k8s.io/v1",
     None,
     webhooks=[{"name": "h.example.org", "clientConfig": {"caBundle": "Yg=="}, "sideEffects": "None"}],
+)
+BLANK_HOOK = made(
+    "MutatingWebhookConfiguration",
+    "blank",
+    "admissionregistration.k8s.io/v1",
+    None,
+    webhooks=[{"name": "b.example.org", "clientConfig": {"service": {"name": "a", "namespace": "n"}}}],
 )
 EVERYTHING = [
     HOOK,
@@ -215,6 +223,8 @@ def test_what_is_registered_is_what_was_given_and_the_stacks_labels(installed: A
         own = o["metadata"] | {"labels": labels}
         if o is SERVICE:
             own["annotations"] = {"pulumi.com/skipAwait": "true"}
+        if o is BROKER:
+            own["annotations"] = {"pulumi.com/waitFor": "condition=Ready"}
         assert by_name[name] == {**o, "metadata": own}
 
 
@@ -245,13 +255,39 @@ def test_without_monitoring_no_layer_brings_monitors_or_rules(installed: Any) ->
     assert {r.name for r in recording.resources if r.custom} == {"layer-service-n-a"}
 
 
+CLAIM = {"volumeClaimTemplate": {"spec": {}}}
+DATA = [
+    made("PersistentVolumeClaim", spec={"accessModes": ["ReadWriteOnce"]}),
+    made("StatefulSet", "store", "apps/v1", spec={"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}),
+    made("Prometheus", "p", "monitoring.coreos.com/v1", spec={"storage": CLAIM}),
+    made("Alertmanager", "a", "monitoring.coreos.com/v1", spec={"storage": CLAIM}),
+]
+NO_DATA = [
+    SERVICE,
+    DEPLOYMENT,
+    made("StatefulSet", "idle", "apps/v1", spec={"volumeClaimTemplates": []}),
+    made("Alertmanager", "idle", "monitoring.coreos.com/v1", spec={}),
+    made("Prometheus", "idle", "monitoring.coreos.com/v1", spec={"storage": {"emptyDir": {}}}),
+    made("Namespace", namespace=None),
+]
+
+
 def test_what_cannot_be_rebuilt_is_protected_where_the_stack_says_so(installed: Any) -> None:
-    claim = made("PersistentVolumeClaim", spec={"accessModes": ["ReadWriteOnce"]})
-    assert {r.name for r in installed([CRD, claim, SERVICE], protect=True).resources if r.protect} == {
-        "layer-crds",
-        "layer-persistentvolumeclaim-n-a",
-    }
-    assert [r.name for r in installed([CRD, claim, SERVICE]).resources if r.protect] == []
+    recording = installed([CRD, *DATA, *NO_DATA], protect=True)
+    assert {r.name for r in recording.resources if r.protect} == {"layer-crds", *names("layer", DATA)}
+    assert [r.name for r in installed([CRD, *DATA]).resources if r.protect] == []
+
+
+def test_webhooks_that_a_chart_leaves_blank_are_what_a_gate_waits_for(installed: Any) -> None:
+    recording = installed([BLANK_HOOK, SERVICE])
+    assert recording.outputs["unfilled"] == [
+        {
+            "kind": "MutatingWebhookConfiguration",
+            "configuration": "blank",
+            "webhook": "b.example.org",
+            "fields": ["rules", "caBundle"],
+        }
+    ]
 
 
 def test_an_object_that_a_manifest_repeats_is_registered_once(installed: Any) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from components import network
 from components.namespaces import SPACES
-from components.network import API_SERVER_PORTS, FLOWS, PROJECT_LABEL, Manifest, policies
+from components.network import API_SERVER_PORTS, FLOWS, PROJECT_LABEL, Manifest, policies, to_outside
 
 PLATFORM = [space.name for space in SPACES]
 PROJECTS = ["project-iris", "project-taxi"]
@@ -112,9 +113,35 @@ def test_every_pod_finds_dns_the_api_server_and_its_neighbours(space: str) -> No
 def test_a_store_outside_is_reached_on_its_own_port_by_who_uses_the_clusters() -> None:
     present = [*PLATFORM, *PROJECTS]
     users = [space for space in ALL if reaches(space, "storage", 8333)]
-    opened = {s for s in present if opens(policies(s, PLATFORM, outside_store=9021)[1:], "egress", "outside", 9021)}
-    assert opened == {*users, "storage"}
-    assert not any(opens(BY_SPACE[space], "egress", "outside", 9021) for space in ALL)
+    assert opened_by(present, store="https://s3.example.org:9021/") == {*users, "storage"}
+
+
+def opened_by(present: list[str], **urls: str) -> set[str]:
+    """Who reaches port 9021 outside once the stack is given some URLs, and did not before."""
+    flows = to_outside(**urls)
+    before = {s for s in present if opens(BY_SPACE[s], "egress", "outside", 9021)}
+    return {s for s in present if opens(policies(s, PLATFORM, outside=flows), "egress", "outside", 9021)} - before
+
+
+def test_flux_and_alertmanager_reach_the_ports_of_the_urls_they_are_given() -> None:
+    assert opened_by(ALL, repository="http://git.local:9021/releases") == {"flux-system"}
+    assert opened_by(ALL, repository="ssh://git@git.local:9021/releases") == {"flux-system"}
+    assert opened_by(ALL, alerts="http://hooks.local:9021/alerts?token=x") == {"monitoring"}
+    assert to_outside() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://s3.example.org", 443),
+        ("http://s3.example.org", 80),
+        ("https://s3.example.org:9021/", 9021),
+        ("ssh://git@git.example.org/team/releases", 22),
+        ("https://[2001:db8::1]:8443/x", 8443),
+    ],
+)
+def test_the_port_of_a_url_is_what_it_says_else_its_schemes(url: str, expected: int) -> None:
+    assert network.port(url) == expected
 
 
 @pytest.mark.parametrize("gone", PLATFORM)

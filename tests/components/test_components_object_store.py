@@ -82,7 +82,23 @@ def test_seldon_and_flux_only_read_and_argo_writes_only_artefacts() -> None:
     }
 
 
+@pytest.mark.parametrize("access", ACCOUNTS, ids=lambda a: a.layer)
+def test_a_prefix_is_part_of_every_name_an_account_may_use(access: Access) -> None:
+    document = json.loads(policy(access, "acme-"))
+    named = {r.removeprefix("arn:aws:s3:::").removesuffix("/*") for s in document["Statement"] for r in s["Resource"]}
+    assert named == {f"acme-{bucket}" for bucket in access.buckets}
+
+
+def test_a_prefix_is_part_of_every_bucket_that_is_made(client: Path) -> None:
+    assert run(client, script(BUCKETS, manages_accounts=True, region="r", prefix="acme-")).returncode == 0
+    made = [line.rpartition("/")[2] for line in (client / "calls").read_text().splitlines() if line.startswith("mb ")]
+    assert made == [f"acme-{bucket}" for bucket in BUCKETS]
+    documents = [json.loads(line) for line in (client / "policies").read_text().splitlines()]
+    assert documents == [json.loads(policy(a, "acme-")) for a in ACCOUNTS]
+
+
 def test_seaweedfs_grants_the_same_by_bucket() -> None:
+    assert object_store._actions({"models": "read"}, "acme-") == ["Read:acme-models", "List:acme-models"]
     assert object_store._actions({"models": "read"}) == ["Read:models", "List:models"]
     assert object_store._actions({"artifacts": "write"}) == [
         f"{v}:artifacts" for v in ("Read", "List", "Write", "Tagging")
@@ -255,16 +271,3 @@ def test_an_outside_store_runs_no_server_and_every_layer_uses_its_keys(outside: 
 def test_an_outside_store_without_keys_is_refused(outside: Any, given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="s3 needs accessKey and secretKey"):
         outside(endpoint="https://s3.example.org", **given)
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "port"),
-    [
-        (None, None),
-        ("https://s3.example.org", 443),
-        ("http://s3.example.org", 80),
-        ("https://s3.example.org:9021/", 9021),
-    ],
-)
-def test_the_port_of_a_store_outside_is_its_urls(endpoint: str | None, port: int | None) -> None:
-    assert object_store.outside_port(endpoint) == port

@@ -140,6 +140,23 @@ def test_a_vendored_folder_is_recorded_once_and_held_to_it(found: Upstream, vend
     assert "digests.yaml" in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ["chart", "manifest"])
+def test_a_vendored_file_without_a_digest_in_the_lock_is_recorded_once_and_held_to_it(
+    found: Upstream, vendor: Path, kind: str
+) -> None:
+    name = "charts/thing-1.2.3.tgz" if kind == "chart" else "manifests/thing-1.2.3.yaml"
+    (vendor / name).write_text("first")
+    assert found.locate(entry(kind)).digest == sha("first")
+    assert yaml.safe_load((vendor / "digests.yaml").read_text()) == {name: sha("first")}
+    (vendor / name).write_text("second")
+    with pytest.raises(pulumi.RunError) as error:
+        dataclasses.replace(found).locate(entry(kind))
+    for part in (name, sha("first"), sha("second"), "digests.yaml"):
+        assert part in str(error.value)
+    locked = dataclasses.replace(found).locate(entry(kind, sha256=sha("second")))
+    assert locked.verified, "a digest in the lock says more than the record"
+
+
 @pytest.mark.parametrize("change", ["content", "name", "removed"])
 def test_a_tree_digest_sees_every_change(vendor: Path, change: str) -> None:
     folder = chart(vendor)

@@ -45,7 +45,7 @@ class Answer:
 
 def manifest(name: str, **values: str) -> str:
     """A manifest with the images of the lock, and a check's own words, filled in."""
-    images = {"mlserver": f"{image('mlserver').ref}-sklearn", "mc": image("minio-client").reference}
+    images = {"mlserver": image("mlserver-sklearn").ref, "mc": image("minio-client").reference}
     text = (MANIFESTS / f"{name}.yaml").read_text()
     return Template(text).substitute({**images, "busybox": image("busybox").reference, **values})
 

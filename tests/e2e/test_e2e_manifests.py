@@ -12,6 +12,7 @@ from e2e_world import MANIFESTS, manifest
 
 from components.namespaces import SPACES
 from components.network import FLOWS
+from simulator.standins import REMEDY
 
 sys.path.append(str(Path(__file__).parents[1] / "program"))
 from program_world import crds
@@ -25,7 +26,7 @@ def objects(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.skipif(crds() is None, reason="no CRD schemas at hand: AIGA_CRDS=<folder of CRD files> make test")
+@pytest.mark.skipif(crds() is None, reason=REMEDY)
 def test_custom_resources_fit_their_schemas(name: str) -> None:
     from test_schemas import faults, schemas
 

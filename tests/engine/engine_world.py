@@ -37,6 +37,8 @@ class World:
 
     folder: Path
     config: Mapping[str, str] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
+    """What each command has printed, in order."""
 
     @property
     def home(self) -> Path:
@@ -66,6 +68,7 @@ class World:
         process = self.start(command, *flags, **config)
         output, _ = process.communicate(timeout=900)
         print(f"--- {command} {config} -> {process.returncode}\n{output}")
+        self.printed.append(output)
         assert (process.returncode == 0) == ok, output
         return output
 

@@ -6,10 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from engine_world import STACK, World, everything
 
 from simulator import cluster as simulation
+from stacks.workdir import ROOT, WorkDir
 
+SILENT = "https://127.0.0.1:9"
+"""Where nothing listens."""
 MISTAKES = {
     "an unknown key": ({"layer.flux": "false"}, ["aiga:layer", "layers"]),
     "a wrong type": ({"layers.flux": "17"}, ["aiga:layers.flux", "17"]),
@@ -56,11 +60,30 @@ def test_a_vendored_chart_that_changed_is_refused(
 
 def test_an_unreachable_cluster_is_one_error(running: World, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        (running.home / "kubeconfig").read_text().replace("https://127.0.0.1:", "https://127.0.0.1:1"[:-1])
-    )
-    output = running.run(
-        "up", ok=False, provider="on-prem", kubeconfig="/nonexistent/kubeconfig", context=f"kwok-{STACK}"
-    )
-    assert "/nonexistent/kubeconfig" in output
+    aimed = yaml.safe_load((running.home / "kubeconfig").read_text())
+    for cluster in aimed["clusters"]:
+        cluster["cluster"]["server"] = SILENT
+    kubeconfig.write_text(yaml.safe_dump(aimed))
+    context = aimed["current-context"]
+    output = refused(running, provider="on-prem", kubeconfig=str(kubeconfig), context=context)
+    for part in (f"cluster {context} ({kubeconfig}) cannot be reached", SILENT, "nothing was created"):
+        assert part in output
+
+
+def test_a_kubeconfig_that_is_not_there_is_one_error(running: World) -> None:
+    missing = "/nonexistent/kubeconfig"
+    assert missing in refused(running, provider="on-prem", kubeconfig=missing, context="any")
+
+
+def refused(running: World, **config: str) -> str:
+    """What `up` says, after which neither the simulator nor the state holds anything new."""
+    earlier = set(everything(running.cluster)), registered(running)
+    output = running.run("up", ok=False, **config)
     assert "Traceback" not in output
+    assert (set(everything(running.cluster)), registered(running)) == earlier
+    return output
+
+
+def registered(running: World) -> list[str]:
+    state = WorkDir(STACK, ROOT, running.home.parent).state() or {}
+    return [r["urn"] for r in state.get("resources") or []]

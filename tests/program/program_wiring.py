@@ -22,6 +22,8 @@ SHAPES = (
     ("laptop", "minio", "native", "1.35.0"),
     ("laptop", "seaweedfs", "channel", "1.35.0"),
     ("team", "rustfs", "native", "1.36.3"),
+    ("team", "minio", "channel", "1.35.0"),
+    ("team", "seaweedfs", "channel", "1.36.3"),
     ("prod", "minio", "channel", "1.36.3"),
     ("prod", "rustfs", "channel", "1.35.0"),
     ("prod", "seaweedfs", "native", "1.36.3"),

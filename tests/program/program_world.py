@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 
 import yaml
 
-import tools
 from simulator import standins
+from stacks import footprint
 from stacks.recording import Recording, record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,17 +18,14 @@ CLUSTER = {"aiga:kubeconfig": "none", "aiga:context": "none"}
 
 @cache
 def crds() -> Path | None:
-    """The folder of the true CRD schemas: $AIGA_CRDS, the shared one beside the project, or vendor's."""
-    places = [os.environ.get("AIGA_CRDS"), ROOT.parent / "shared" / "crds", ROOT / "vendor" / "crds"]
-    return next((Path(place) for place in places if place and Path(place).is_dir()), None)
+    """The folder of the true CRD schemas."""
+    return standins.true_definitions()
 
 
 @cache
 def offline() -> None:
-    """Lets the program find its charts with no network: in vendor/, else the stand-ins as if they were vendored."""
-    os.environ["PATH"] = f"{tools.ensure(['helm'])['helm'].parent}{os.pathsep}{os.environ['PATH']}"
-    if not (ROOT / "vendor" / "charts").is_dir():
-        os.environ["AIGA_VENDOR"] = str(standins.build(ROOT / ".aiga" / "standins", crds()))
+    """Lets the program find its charts with no network: those in vendor/, and stand-ins for the others."""
+    footprint.charts()
 
 
 def configuration(stack: str) -> dict[str, str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
+from program_wiring import SHAPES, wired
+from program_world import crds
+from test_schemas import faults, schemas
 
 from components import fixes
+from components.guard import WAYS
 from components.upstream import OSI, Lock, lock
+from simulator.kinds import BY_CRD, Kind
+from simulator.standins import REMEDY
 from stacks.footprint import manifests
-from stacks.recording import Recording
+from stacks.recording import Recording, Registered
 
 SECRETS_WITHOUT_DATA = {"eventing-webhook-certs", "job-sink-server-tls", "nats-webhook-certs"}
 """Their controllers fill them."""
@@ -131,15 +138,56 @@ def test_outputs_say_where_credentials_are_and_never_what_they_are(recording: Re
     assert all("generated" not in str(row) for row in services.values())
 
 
+def test_what_is_protected_waits_for_the_guard(recording: Recording) -> None:
+    """Otherwise an `up` that the guard refuses would still have protected it, and the next `down` would be refused."""
+    by_urn = {r.urn: r for r in recording.resources}
+    guard = next(r.urn for r in recording.resources if r.name == "guard")
+
+    def waits(resource: Registered, seen: set[str]) -> bool:
+        above = [urn for urn in (*resource.depends_on, resource.parent) if urn in by_urn and urn not in seen]
+        seen.update(above)
+        return guard in resource.depends_on or any(waits(by_urn[urn], seen) for urn in above)
+
+    assert [r.name for r in recording.resources if r.protect and not waits(r, set())] == []
+
+
 def test_only_prod_protects_what_cannot_be_rebuilt(recording: Recording) -> None:
     protected = {r.name for r in recording.resources if r.protect}
     if recording.outputs["profile"] == "prod":
         assert {"monitoring-kinds-crds", "istio-crds", "sealed-secrets-key-1"} <= protected
+        assert {r.name for r in recording.resources if r.name.endswith("-crds")} <= protected
     else:
         assert protected == set()
 
 
-def test_every_object_can_be_retried_and_services_are_not_waited_for(recording: Recording) -> None:
+PROTECTED_STORES = {
+    "minio": {"StatefulSet storage/minio"},
+    "rustfs": {"StatefulSet storage/rustfs"},
+    "seaweedfs": {f"StatefulSet storage/seaweedfs-{part}" for part in ("filer", "master", "volume")},
+}
+PROTECTED_ALWAYS = {
+    "StatefulSet nats-io/nats",
+    "Prometheus monitoring",
+    "Alertmanager monitoring",
+    *(f"Namespace -/{space}" for space in ("monitoring", "nats-io", "storage")),
+}
+
+
+@pytest.mark.parametrize("shape", [s for s in SHAPES if s[0] == "prod"], ids="-".join)
+def test_in_prod_nothing_that_holds_data_can_be_deleted(shape: tuple[str, str, str, str]) -> None:
+    resources = wired(*shape).recording.resources
+    protected = {name(r.inputs) for r in resources if r.protect and r.type.startswith("kubernetes:")}
+    protected = {re.sub(r"(?<=monitoring)/kps.*", "", each) for each in protected}  # the chart names them, not we
+    assert protected == PROTECTED_ALWAYS | PROTECTED_STORES[shape[1]]
+
+
+def test_every_object_is_tried_again_on_errors_of_the_api_server(recording: Recording) -> None:
+    made = [r for r in recording.resources if r.type.startswith("kubernetes:")]
+    assert len(made) > 200
+    assert {r.name: r.on_error for r in made if r.on_error != ("retry-api-server-errors",)} == {}
+
+
+def test_services_are_not_waited_for(recording: Recording) -> None:
     services = [o for o in objects(recording) if o["kind"] == "Service"]
     waited = [
         name(o)
@@ -149,6 +197,59 @@ def test_every_object_can_be_retried_and_services_are_not_waited_for(recording: 
     ]
     assert services
     assert waited == []
+
+
+NOT_AWAITED = {"Kustomization"}
+"""Before the first release there is nothing that it could apply."""
+
+
+def test_every_custom_resource_that_a_controller_judges_is_waited_for(recording: Recording) -> None:
+    """By the condition that sums the others up: which it is, the simulator's table of kinds says as well."""
+    judged = {
+        name(o): (o["metadata"].get("annotations", {}).get("pulumi.com/waitFor"), kind.conditions[-1])
+        for o in objects(recording)
+        if o["kind"] not in NOT_AWAITED and (kind := _simulated(o))
+    }
+    found = {each.split()[0] for each in judged}
+    assert found >= {"Broker", "EventBus", "EventSource", "Prometheus", "Alertmanager"}
+    assert found & {"Bucket", "GitRepository"}, "Flux's source"
+    assert {each: asked for each, (asked, last) in judged.items() if asked != f"condition={last}"} == {}
+
+
+def _simulated(o: dict[str, Any]) -> Kind | None:
+    kind, group = o["kind"].lower(), o["apiVersion"].rpartition("/")[0]
+    plurals = (kind, f"{kind}s", f"{kind}es", f"{kind[:-1]}ies")
+    return next((BY_CRD[f"{plural}.{group}"] for plural in plurals if f"{plural}.{group}" in BY_CRD), None)
+
+
+def test_a_gate_waits_for_every_webhook_that_is_filled_at_run_time_and_asks_each_server(recording: Recording) -> None:
+    gates = {r.inputs["layer"]: r.inputs for r in recording.resources if r.type.endswith("aiga:Gate")}
+    assert set(gates) == {"istio", "knative", "seldon"}
+    waited = {(b["configuration"], *b["fields"]) for b in json.loads(gates["knative"]["filled"])}
+    assert waited == {
+        ("config.webhook.eventing.knative.dev", "rules", "caBundle"),
+        ("webhook.eventing.knative.dev", "rules", "caBundle"),
+        ("validation.webhook.eventing.knative.dev", "rules", "caBundle"),
+        ("sinkbindings.webhook.sources.knative.dev", "caBundle"),
+        ("defaulting.webhook.nats.messaging.knative.dev", "rules", "caBundle"),
+        ("validation.webhook.nats.messaging.knative.dev", "rules", "caBundle"),
+    }
+    assert [p["kind"] for p in json.loads(gates["knative"]["probes"])] == ["Broker", "NatsJetStreamChannel"]
+
+
+@pytest.mark.skipif(crds() is None, reason=REMEDY)
+def test_probes_are_what_a_webhook_takes(recording: Recording) -> None:
+    gates = [r.inputs for r in recording.resources if r.type.endswith("aiga:Gate")]
+    probes = [p for g in gates for p in json.loads(g["probes"])]
+    custom = [p for p in probes if (p["apiVersion"], p["kind"]) in schemas()]
+    assert {p["kind"] for p in custom} == {"Broker", "Gateway", "NatsJetStreamChannel", "SeldonDeployment"}
+    assert [fault for p in custom for fault in faults(p)] == []
+
+
+def test_what_cannot_change_in_place_is_kept_by_the_guard(recording: Recording) -> None:
+    (shapes,) = (r.inputs["shapes"] for r in recording.resources if r.type.endswith("aiga:Guard"))
+    assert set(shapes) == set(WAYS)
+    assert shapes["knative"] == "the channel Broker"
 
 
 @pytest.fixture(scope="module")

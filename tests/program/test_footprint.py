@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, get_args
 
 import pytest
-from program_world import recorded
+from program_wiring import SHAPES, wired
+from program_world import ROOT, configuration, offline, recorded
 
 from components import footprint
+from components.context import Profile
 from components.footprint import Size
 from components.namespaces import quotas
-from stacks.footprint import manifests
+from components.object_store import Driver
+from stacks.footprint import manifests, sums
 from stacks.recording import Recording
 
 GIB = 2**30
 
 
+BUDGETS = {"laptop": (1.0, 3), "team": (2.0, 5), "prod": (10.0, 20)}
+"""Cores and GiB: the laptop's is a promise to users, the others keep what the README says from growing unseen."""
+
+
 def test_the_laptop_profile_fits_one_core_and_three_gibibytes() -> None:
-    sums = footprint.by_namespace(manifests(recorded("sim")))
-    total = footprint.total(sums)
+    within_budget("laptop", manifests(recorded("sim")))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids="-".join)
+def test_every_profile_keeps_its_budget_with_every_store_and_broker(shape: tuple[str, str, str, str]) -> None:
+    within_budget(shape[0], wired(*shape).objects)
+
+
+def test_every_profile_is_weighed_with_every_store_and_broker() -> None:
+    profiles, drivers, brokers = ({shape[i] for shape in SHAPES} for i in range(3))
+    assert (profiles, drivers, brokers) == (
+        set(get_args(Profile)),
+        set(get_args(Driver)) - {"s3"},  # somebody else's, and so without a pod
+        {"channel", "native"},
+    )
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        pairs = {(shape[one], shape[other]) for shape in SHAPES}
+        assert len(pairs) == len({shape[one] for shape in SHAPES}) * len({shape[other] for shape in SHAPES})
+
+
+def within_budget(profile: str, objects: Iterable[dict[str, Any]]) -> None:
+    total = footprint.total(footprint.by_namespace(objects))
+    cores, memory = BUDGETS[profile]
     assert total.pods >= 20, "everything is on"
-    assert total.cpu <= 1.0
-    assert total.memory <= 3 * GIB
+    assert total.cpu <= cores
+    assert total.memory <= memory * GIB
 
 
 def test_twice_the_requests_fit_each_namespaces_quota(recording: Recording) -> None:
-    profile = recording.outputs["profile"]
+    fits_the_quotas(recording.outputs["profile"], manifests(recording))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids="-".join)
+def test_twice_the_requests_fit_the_quotas_with_every_store_and_broker(shape: tuple[str, str, str, str]) -> None:
+    fits_the_quotas(shape[0], wired(*shape).objects)
+
+
+def fits_the_quotas(profile: str, objects: Iterable[dict[str, Any]]) -> None:
     table = quotas(profile)
     tight = []
-    for namespace, size in footprint.by_namespace(manifests(recording)).items():
+    for namespace, size in footprint.by_namespace(objects).items():
         quota = table[namespace]
         if (
             size.cpu * 2 > footprint.cores(quota["cpu"])
@@ -90,3 +129,23 @@ def test_cpu_quantities(text: str, cores: float) -> None:
 @pytest.mark.parametrize(("text", "size"), [("64Mi", 64 * 2**20), ("1Gi", GIB), (1024, 1024.0), ("2Ki", 2048.0)])
 def test_memory_quantities(text: str, size: float) -> None:
     assert footprint.size(text) == size
+
+
+def test_the_readme_says_what_the_program_asks() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    said = dict(re.findall(r"`(laptop|team|prod)` ([\d.]+ CPU and [\d.]+ GiB)", text))
+    assert set(said) == set(get_args(Profile))
+    offline()
+    for profile in get_args(Profile):
+        assert_rounded(said[profile], footprint.total(sums(profile)), profile)
+    committed = re.search(r"`Pulumi\.prod\.yaml`, with SeaweedFS, asks for ([\d.]+ CPU and [\d.]+ GiB)", text)
+    assert committed
+    assert_rounded(committed[1], footprint.total(footprint.by_namespace(manifests(recorded("prod")))), "the prod stack")
+    assert json.loads(configuration("prod")["aiga:objectStore"])["driver"] == "seaweedfs"
+
+
+def assert_rounded(said: str, asked: Size, whose: str) -> None:
+    """Whether a figure is the sum, rounded to as many digits as it shows."""
+    for text, exact in zip(re.findall(r"[\d.]+", said), (asked.cpu, asked.memory / GIB), strict=True):
+        half = 0.5 * 10 ** -len(text.partition(".")[2])
+        assert abs(float(text) - exact) <= half + 1e-9, f"{whose} asks for {exact:.3f}, README says {text}"

@@ -11,6 +11,7 @@ from program_world import crds
 from test_schemas import faults
 
 from components import fixes
+from simulator.standins import REMEDY
 
 IMAGE = re.compile(
     r"(auto|[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w][\w.-]*)(@sha256:[0-9a-f]{64})?|[\w./-]+@sha256:[0-9a-f]{64})"
@@ -93,7 +94,7 @@ def test_no_object_is_there_twice_and_aggregated_roles_hold_no_rules(wiring: Wir
     assert [o["metadata"]["name"] for o in aggregated if "rules" in o] == []
 
 
-@pytest.mark.skipif(crds() is None, reason="no CRD schemas at hand: AIGA_CRDS=<folder of CRD files> make test")
+@pytest.mark.skipif(crds() is None, reason=REMEDY)
 def test_the_channels_that_brokers_make_fit_their_schema() -> None:
     found = wired(*SHAPES[0]).of("ConfigMap")
     templates = [o["data"]["channel-template-spec"] for o in found if "channel-template-spec" in o.get("data", {})]

@@ -34,7 +34,7 @@ def test_the_ports_in_the_pages_addresses_are_open_on_every_node(wiring: Wiring)
     gateway = wiring.services["istio-system", "istio-ingressgateway"]["spec"]
     assert gateway["type"] == "NodePort"
     opened = {port["port"]: port.get("nodePort") for port in gateway["ports"]}
-    assert (opened[80], opened[443]) == (traits.http_port, traits.https_port)
+    assert (opened[80], opened[443]) == traits.node_ports
 
 
 def test_every_credential_the_stack_points_to_is_there(wiring: Wiring) -> None:
@@ -71,6 +71,19 @@ def test_every_gateway_serves_a_certificate_that_is_there(wiring: Wiring) -> Non
     assert set(named) == {named[0]}
     assert secret is not None
     assert {"tls.crt", "tls.key"} <= keys(secret)
+
+
+def test_prod_sends_everyone_from_http_to_https(wiring: Wiring) -> None:
+    servers = {
+        o["metadata"]["name"]: [s for s in o["spec"]["servers"] if s["port"]["number"] == 80]
+        for o in wiring.of("Gateway")
+    }
+    assert set(servers) == {"pages-gateway", "seldon-gateway"}
+    redirects = {
+        name: [(s.get("tls") or {}).get("httpsRedirect", False) for s in found] for name, found in servers.items()
+    }
+    prod = wiring.recording.outputs["profile"] == "prod"
+    assert redirects == {"pages-gateway": [True], "seldon-gateway": [prod]}, "elsewhere models answer without TLS too"
 
 
 def test_every_service_leads_to_pods_with_its_port(wiring: Wiring) -> None:
@@ -173,6 +186,21 @@ def test_events_find_nats_and_their_streams_fit_its_servers(wiring: Wiring) -> N
     events = yaml.safe_load(bus["spec"]["jetstreamExotic"]["streamConfig"])
     assert stream["replicas"] == events["replicas"] == servers["spec"]["replicas"]
     assert stream["maxAge"] == events["maxAge"] == "72h", "without a limit the volume fills, and NATS takes no more"
+
+
+def test_a_channel_that_names_no_kind_gets_one_that_is_installed_or_is_refused(wiring: Wiring) -> None:
+    kinds = {o["spec"]["names"]["kind"] for o in wiring.of("CustomResourceDefinition")}
+    defaults = wiring.find("ConfigMap", "knative-eventing", "default-ch-webhook")
+    assert defaults is not None, "Eventing's webhook does not start without it"
+    given = yaml.safe_load(defaults["data"]["default-ch-config"])
+    named = [given["clusterDefault"]["kind"]] if "clusterDefault" in given else []
+    named += [default["kind"] for default in given.get("namespaceDefaults", {}).values()]
+    for o in wiring.of("ConfigMap"):
+        if "channel-template-spec" in o.get("data", {}):
+            named.append(yaml.safe_load(o["data"]["channel-template-spec"])["kind"])
+    (broker,) = wiring.of("Broker")
+    assert bool(named) == ("config" in broker.get("spec", {})), "only Brokers over channels make any"
+    assert set(named) <= kinds
 
 
 def test_seldon_finds_its_gateway_and_the_broker(wiring: Wiring) -> None:

@@ -10,12 +10,11 @@ import pytest
 from program_world import crds
 
 from kube.yaml import load_all
+from simulator.standins import REMEDY
 from stacks.footprint import manifests
 from stacks.recording import Recording
 
-pytestmark = pytest.mark.skipif(
-    crds() is None, reason="no CRD schemas at hand: AIGA_CRDS=<folder of CRD files> make test, or make vendor"
-)
+pytestmark = pytest.mark.skipif(crds() is None, reason=REMEDY)
 
 
 IGNORED = {"description", "format", "default", "example"}

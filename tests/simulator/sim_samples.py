@@ -73,3 +73,22 @@ def webhook(namespace: str, name: str, bundle: str | None = None, rules: bool = 
             }
         ],
     }
+
+
+def blank_webhook(namespace: str, service: str, name: str) -> Object:
+    """As Knative ships them: its controller writes the rest."""
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": name,
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+                "timeoutSeconds": 2,
+                "clientConfig": {"service": {"namespace": namespace, "name": service}},
+            }
+        ],
+    }

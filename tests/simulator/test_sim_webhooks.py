@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sim_samples import config_map, deployment, service, webhook
+from sim_samples import blank_webhook, config_map, deployment, service, webhook
 
 import simulator
+from components.gate import blanks, pass_through
 from kube.cluster import Cluster
 from kube.errors import KubeError, WebhookDown
 from kube.refs import Ref
@@ -108,6 +109,60 @@ def test_a_webhook_without_rules_stays_as_it_is(cluster: Cluster, namespace: str
     eventually(lambda: all(bundles(cluster, second["metadata"]["name"])), "the one with rules is filled")
     assert bundles(cluster, name) == [""]
     cluster.delete(Ref.of(second))
+
+
+@pytest.fixture
+def blank(cluster: Cluster, namespace: str) -> Iterator[Any]:
+    """Apply a webhook as Knative ships it, and take it away at the end."""
+    made: list[Ref] = []
+
+    def apply(name: str) -> Ref:
+        made.append(Ref.of(cluster.apply(blank_webhook(namespace, HOOK, name), manager="chart")))
+        return made[-1]
+
+    yield apply
+    for ref in made:
+        cluster.delete(ref)
+
+
+def first(cluster: Cluster, ref: Ref) -> dict[str, Any]:
+    live = cluster.get(ref)
+    assert live is not None
+    webhook: dict[str, Any] = live["webhooks"][0]
+    return webhook
+
+
+def test_knatives_webhooks_get_rules_and_bundle_once_their_pods_are_there(
+    cluster: Cluster, namespace: str, register: Any, blank: Any
+) -> None:
+    name = "validation.webhook.nats.messaging.knative.dev"
+    ref = blank(name)
+    waited = blanks([blank_webhook(namespace, HOOK, name)])
+    other = register()
+    eventually(lambda: all(bundles(cluster, other)), "the one that comes with rules is filled")
+    assert not first(cluster, ref).get("rules"), "nobody is there yet who would fill it"
+    with pytest.raises(KubeError, match="its controller has not filled rules and caBundle"):
+        pass_through(cluster, "knative", waited, [], timeout=0.5)
+
+    pods(cluster, namespace)
+    pass_through(cluster, "knative", waited, [], timeout=10)
+    live = first(cluster, ref)
+    (rule,) = live["rules"]
+    assert rule["resources"] == ["natsjetstreamchannels", "natsjetstreamchannels/status"]
+    assert set(rule["operations"]) == {"CREATE", "UPDATE", "DELETE"}
+    assert live["clientConfig"]["service"]["path"] == "/resource-validation"
+    before = cluster.get(ref)
+    assert before is not None
+    again = cluster.apply(blank_webhook(namespace, HOOK, name), manager="chart")
+    assert again["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"], "not fought over"
+
+
+def test_the_webhook_of_sink_bindings_gets_its_bundle_alone(cluster: Cluster, namespace: str, blank: Any) -> None:
+    name = "sinkbindings.webhook.sources.knative.dev"
+    pods(cluster, namespace)
+    ref = blank(name)
+    pass_through(cluster, "knative", blanks([blank_webhook(namespace, HOOK, name)]), [], timeout=10)
+    assert not first(cluster, ref).get("rules"), "its rules follow from the SinkBindings there are"
 
 
 def test_a_bundle_of_the_charts_own_is_served_with_its_secret(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,24 @@ def test_an_assignment_without_a_value_is_refused() -> None:
         files.assign({}, ["domain"])
 
 
+@pytest.mark.parametrize("value", ["{", "[1, 2", "'", "a: b: c", "@x"])
+def test_a_value_that_is_not_yaml_is_one_line(value: str) -> None:
+    with pytest.raises(UserError) as refused:
+        files.assign({}, [f"domain={value}"])
+    message = str(refused.value)
+    assert message.startswith(f"--config domain={value}: is not YAML: ")
+    assert "\n" not in message
+    assert message.endswith(")"), "with a remedy"
+
+
+def test_a_date_is_a_wrong_value_like_any_other() -> None:
+    config = files.assign({"aiga:tls": {"secretName": date(2026, 1, 2)}}, ["monitoring.retention=2026-01-02"])
+    raw, _, _ = files.raw_config({"config": config})
+    found = settings.parse(raw, "dev")
+    assert isinstance(found, list)
+    assert [mistake.path for mistake in found] == ["monitoring.retention", "tls.secretName"]
+
+
 def test_a_stack_file_is_seen_as_the_program_will() -> None:
     raw, secrets, foreign = files.raw_config(
         {
@@ -152,7 +171,7 @@ def test_a_stack_file_is_seen_as_the_program_will() -> None:
     assert raw["protect"] == "true"
     assert raw["tls"] == '{"generation": 5}'
     assert "v1:x" not in raw["monitoring"]
-    assert (secrets, foreign) == ({"monitoring"}, ["agia:domain"])
+    assert (secrets, foreign) == ({"monitoring.alertWebhook"}, ["agia:domain"])
 
 
 def test_a_broken_stack_file_is_one_line(project: Path) -> None:

@@ -128,7 +128,7 @@ def test_an_engine_without_its_runner_is_waited_for(
 
 def test_a_lock_of_another_machine_is_for_a_person_to_judge(work: WorkDir) -> None:
     lock(work, dead_pid(), host="elsewhere")
-    with pytest.raises(UserError, match=r"on elsewhere .*python -m stacks resume --stack one"):
+    with pytest.raises(UserError, match=r"on elsewhere .*make resume STACK=one"):
         resume.refuse_living(work, quiet)
     assert resume.reasons(work) == []
 

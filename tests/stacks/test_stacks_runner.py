@@ -95,6 +95,12 @@ def test_a_secret_is_encrypted_into_the_copy_and_counts(world: World) -> None:
     assert decided.monitoring.alert_webhook is not None
     with pytest.raises(UserError, match="only these are secrets"):
         session.set_secret(work, "domain", "x", lambda _: None)
+    ciphertext = work.generated.read_text()
+    world.run("preview", AIGA_SECRET_MONITORING_ALERT_WEBHOOK="https://hooks.example.org/0th3r")
+    assert "secure: v1:" in work.generated.read_text()
+    assert work.generated.read_text() != ciphertext, "what the environment gives counts for more"
+    for file in work.folder.rglob("Pulumi*.yaml"):
+        assert "0th3r" not in file.read_text(), file
     world.run("forget")
     assert session.checked(work, [])[0].monitoring.alert_webhook is not None, "the configuration stays"
 

@@ -90,7 +90,7 @@ def test_several_lines_of_one_mistake_stay_together() -> None:
 
 def test_a_lock_names_the_remedy() -> None:
     output = "code: 255\n stderr: error: the stack is currently locked by 1 lock(s)."
-    assert "python -m stacks resume --stack sim" in diagnostics.explain("sim", [], output)
+    assert "`make resume STACK=sim`" in diagnostics.explain("sim", [], output)
 
 
 def test_what_the_engine_only_printed_is_shown() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pulumi
@@ -15,24 +14,7 @@ from stacks.mistakes import Mistake
 from stacks.models import Layers
 from stacks.rules import NEEDS
 from stacks.settings import Settings
-
-
-def raw(**keys: Any) -> dict[str, str]:
-    """As the engine hands configuration on: strings, and JSON for objects."""
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in keys.items()}
-
-
-def wrong(secrets: set[str] | None = None, **keys: Any) -> list[str]:
-    found = settings.parse(raw(**keys), "dev", secrets)
-    assert isinstance(found, list), f"accepted: {found!r}"
-    return [str(mistake) for mistake in found]
-
-
-def right(secrets: set[str] | None = None, **keys: Any) -> Settings:
-    found = settings.parse(raw(**keys), "dev", secrets)
-    assert isinstance(found, Settings), "\n".join(map(str, found))
-    return found
-
+from tests.stacks.settings_world import right, wrong
 
 TABLE: list[tuple[dict[str, Any], str]] = [
     ({"profile": "huge"}, "profile: huge: must be one of laptop, team, prod (such as laptop)"),
@@ -70,6 +52,32 @@ TABLE: list[tuple[dict[str, Any], str]] = [
         "(set objectStore.driver to s3, or drop it)",
     ),
     (
+        {"objectStore": {"buckets": ["artifacts", "models", "releases", "a..b"]}},
+        "objectStore.buckets[3]: a..b: must have a letter or digit on both sides of each dot "
+        "(S3 takes it for a host's name)",
+    ),
+    (
+        {"objectStore": {"buckets": ["artifacts", "models", "releases", "10.0.0.1"]}},
+        "objectStore.buckets[3]: 10.0.0.1: must not look like an IP address (S3 takes it for a host's name)",
+    ),
+    (
+        {"storageClass": "a..b"},
+        "storageClass: a..b: must be a Kubernetes name (lower-case letters, digits, hyphens and dots)",
+    ),
+    (
+        {"gateway": {"annotations": {"bad key!": "x"}}},
+        "gateway.annotations.bad key!: bad key!: must be the name of an annotation: at most 63 letters, digits, - _ . "
+        "after an optional DNS name and / (such as networking.gke.io/load-balancer-type)",
+    ),
+    (
+        {"domain": f"{'a' * 64}.example.org"},
+        f"domain: {'a' * 59}…: must have at most 63 characters between two dots (DNS allows no more)",
+    ),
+    (
+        {"domain": ".".join(["a" * 60] * 4 + ["example"])},
+        f"domain: {'a' * 59}…: must have at most 245 characters (DNS allows 253, and pages are names under it)",
+    ),
+    (
         {"domain": "https://x.org"},
         "domain: https://x.org: must be a DNS name (no scheme, port or slash: ml.example.org)",
     ),
@@ -96,6 +104,20 @@ TABLE: list[tuple[dict[str, Any], str]] = [
         {"flux": {"stagingPath": "production"}},
         "flux.productionPath: production: must differ from flux.stagingPath "
         "(one folder for each, else staging is production)",
+    ),
+    (
+        {"flux": {"productionPath": "./staging/"}},
+        "flux.productionPath: ./staging/: must differ from flux.stagingPath "
+        "(one folder for each, else staging is production)",
+    ),
+    (
+        {"flux": {"productionPath": "staging/production"}},
+        "flux.productionPath: staging/production: must not lie in flux.stagingPath, nor hold it "
+        "(one folder for each, else staging is production)",
+    ),
+    (
+        {"flux": {"stagingPath": "../staging"}},
+        "flux.stagingPath: ../staging: must be a folder in the source (relative to its root, without ..)",
     ),
     (
         {"flux": {"interval": "5"}},
@@ -189,7 +211,7 @@ def test_a_secret_in_plain_text_is_refused_and_not_repeated() -> None:
     found = wrong(set(), monitoring={"alertWebhook": "https://hooks.example.org/s3cr3t"})
     assert found == [
         "monitoring.alertWebhook: [secret]: is a secret in plain text "
-        "(drop it there, then python -m stacks secret monitoring.alertWebhook --stack dev)"
+        "(drop it there, then `make secret KEY=monitoring.alertWebhook STACK=dev`)"
     ]
     accepted = right({"monitoring"}, monitoring={"alertWebhook": "https://hooks.example.org/s3cr3t"})
     assert "s3cr3t" not in repr(accepted)
@@ -231,6 +253,7 @@ def test_urls_carry_the_port_that_the_cluster_is_reached_at() -> None:
     assert right().url("grafana") == "https://grafana.aiga.localhost:8443"
     assert right(provider="gke", domain="ml.example.org").url("argo") == "https://argo.ml.example.org"
     assert right(provider="on-prem").url("argo").endswith(":30443")
+    assert right(gateway={"serviceType": "NodePort"}).url("argo") == "https://argo.aiga.localhost:30443"
     assert (
         right(provider="on-prem", gateway={"serviceType": "LoadBalancer"}).url("argo") == "https://argo.aiga.localhost"
     )

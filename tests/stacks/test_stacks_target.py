@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -141,7 +142,7 @@ def test_a_context_that_reaches_another_cluster_than_the_state_describes_is_refu
     target.refuse_other_cluster(work, at("k3d-aiga", "one"))
     target.record(work, at("k3d-aiga", "one"))
     target.refuse_other_cluster(work, at("k3d-aiga", "one"))
-    with pytest.raises(UserError, match=r"its state describes another cluster .*stacks forget --stack dev"):
+    with pytest.raises(UserError, match=r"its state describes another cluster .*`make forget STACK=dev`"):
         target.refuse_other_cluster(work, at("k3d-aiga", "two"))
 
 
@@ -149,15 +150,32 @@ def test_the_version_goes_to_the_charts_without_its_build() -> None:
     assert at("c", "i").kubernetes_version == "1.36.3"
 
 
-def test_the_stack_is_the_one_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: Project) -> None:
-    work = project()
-    said: list[str] = []
-    home = tmp_path / ".aiga"
+@dataclass
+class Choice:
+    """What a command without STACK=… means on a machine, and why it says so."""
 
-    def choose(named: str | None = None, *, again: bool = False) -> str:
-        return target.choose(named, work.project, home, said.append, again=again)
+    work: WorkDir
+    said: list[str] = field(default_factory=list)
 
+    def __call__(self, named: str | None = None) -> str:
+        return target.choose(named, self.work.project, self.work.folder.parent, self.said.append)
+
+    def remember(self, stack: str) -> None:
+        target.remember(stack, self.work.folder.parent)
+
+
+@pytest.fixture
+def choose(project: Project, monkeypatch: pytest.MonkeyPatch) -> Choice:
     monkeypatch.setattr(target, "docker_runs", lambda: False)
+    work = project()
+    for other in ("sim", "civo"):
+        (work.project / f"Pulumi.{other}.yaml").write_text("config: {}\n")
+    return Choice(work)
+
+
+def test_without_a_name_the_machine_decides_and_the_reason_is_told(
+    choose: Choice, monkeypatch: pytest.MonkeyPatch, project: Project
+) -> None:
     assert choose() == "sim"
     monkeypatch.setattr(target, "docker_runs", lambda: True)
     assert choose() == "dev"
@@ -167,13 +185,42 @@ def test_the_stack_is_the_one_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     project()
     monkeypatch.setenv("KUBE_CONTEXT", "mine")
     assert choose() == "dev"
-    assert len(said) == 4, "the choice is told, with its reason"
-    target.remember("prod", home)
-    assert choose(again=True) == "prod"
-    assert choose(again=False) == "dev"
+    reasons = [line.partition(": ")[2] for line in choose.said]
+    assert len(set(reasons)) == 4
+
+
+def test_without_a_name_every_command_means_the_stack_of_the_last_up(
+    choose: Choice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "docker_runs", lambda: True)
+    choose.remember("civo")
+    assert choose() == "civo"
+    assert choose.said == ["stack civo: that of the last `make up` (STACK=name takes another)"]
+    (choose.work.project / "Pulumi.civo.yaml").unlink()
+    assert choose() == "dev", "a stack whose file is gone is none"
+
+
+def test_a_named_cluster_counts_for_more_than_the_last_stack(choose: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose.remember("sim")
+    monkeypatch.setenv("KUBE_CONTEXT", "mine")
+    assert choose() == "dev"
+    choose.remember("civo")
+    (choose.work.project / "Pulumi.civo.yaml").write_text("config: {aiga:context: mine}\n")
+    assert choose() == "civo", "the last stack is on that very cluster"
+    (choose.work.project / "Pulumi.civo.yaml").write_text("config: {}\n")
+    civo = WorkDir("civo", choose.work.project, choose.work.home)
+    civo.folder.mkdir()
+    target.record(civo, at("mine", "i"))
+    assert choose() == "civo"
+
+
+def test_a_named_stack_counts_for_more_than_all_else(choose: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose.remember("civo")
+    monkeypatch.setenv("KUBE_CONTEXT", "mine")
     monkeypatch.setenv("STACK", "staging")
-    assert choose(again=True) == "staging"
-    assert choose("sim", again=True) == "sim"
+    assert choose() == "staging"
+    assert choose("sim") == "sim"
+    assert choose.said == []
 
 
 def test_standin_plugins_are_refused_on_a_real_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kube import charts
-from simulator.standins import build, facts, render, true_definitions
+from simulator.standins import REMEDY, build, facts, render, true_definitions
 from simulator.standins.table import table
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def true() -> Path:
     """The folder of true definitions."""
     folder = true_definitions()
     if folder is None:
-        pytest.skip("no true definitions here (AIGA_CRDS names their folder; `make vendor` fetches them)")
+        pytest.skip(REMEDY)
     return folder
 
 

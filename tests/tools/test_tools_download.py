@@ -88,7 +88,7 @@ def test_a_list_without_the_file_is_no_list(world: World, publisher: Publisher, 
 def test_what_nobody_vouches_for_is_not_even_fetched(world: World, publisher: Publisher) -> None:
     publish(world, publisher, script("1.2.3"), pin=None)
     message = refusal(world)
-    assert "no sha256 is known" in message and "python -m tools lock" in message
+    assert "no sha256 is known" in message and "make lock" in message
     assert publisher.asked == []
 
 

@@ -11,4 +11,7 @@
 {{- if eq (int .Values.controller.replicas) 1 }}
 - --leader-election=false
 {{- end }}
+{{- if .Values.controller.rbac.namespaced }}
+- --namespaced
+{{- end }}
 {{- end -}}

@@ -58,6 +58,7 @@
 {{- define "kps.reloader" -}}
 {{- with .Values.prometheusOperator.prometheusConfigReloader }}
 - --prometheus-config-reloader={{ include "standin.image" (list .image $.Chart.AppVersion) }}
+- --thanos-default-base-image=quay.io/thanos/thanos:v0.42.4
 - --config-reloader-cpu-request={{ ((.resources).requests).cpu | default 0 }}
 - --config-reloader-cpu-limit={{ ((.resources).limits).cpu | default 0 }}
 - --config-reloader-memory-request={{ ((.resources).requests).memory | default 0 }}
