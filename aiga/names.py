@@ -31,6 +31,9 @@ PREDICTIONS = "predictions"
 EXPECTED, PREDICTED = "expected", "predicted"
 """Columns of the table of predictions that `evaluate` writes; `score` and columns to slice by may stand beside."""
 
+STAGES = ("staging", "production")
+LATEST = "latest"
+"""The newest version of a model, whatever stands on a stage."""
 PREDICTOR_HEADER = "x-aiga-predictor"
 """Header of an answer that names which predictor gave it."""
 REQUEST_EVENT = "io.seldon.serving.inference.request"

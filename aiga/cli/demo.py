@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +17,6 @@ from aiga.names import EXPECTED, PREDICTIONS
 from aiga.runner import place, run, steps
 from aiga.runner.record import RunRecord
 from aiga.runner.screen import Screen
-
-SHARES = (10.0, 50.0)
-"""Percent of the traffic that the second version gets, one after the other."""
-RATE = 100.0
-"""Requests a second."""
 
 
 @told
@@ -39,7 +33,9 @@ def demo(
     code = finished(ended)
     figures: dict[str, str] = {}
     if not code and seconds > 0 and here.loaded.project.serve is not None and _second(here, ended):
-        figures = asyncio.run(_traffic(here, ended, seconds))
+        from aiga.cli.demo_serving import traffic_of
+
+        figures = asyncio.run(traffic_of(here, *_rows(here, ended), seconds))
     say(f"report: {report_of(here, ended, figures=figures)}")
     return code
 
@@ -54,39 +50,6 @@ def _second(here: At, first: RunRecord) -> bool:
     say(f"a second version, with the parameters of trial {other['number']}, for the canary:")
     request = run.Request(here.folder, overrides, stage="staging")
     return run.run(request, here.loaded.project, here.place, Screen(console)).state == "succeeded"
-
-
-async def _traffic(here: At, ended: RunRecord, seconds: float) -> dict[str, str]:
-    """Sends the rows of the evaluation to both versions; the figures that tell what came of it."""
-    from aiga.serving import figures
-    from aiga.serving.client import traffic
-    from aiga.serving.deploy import plan
-    from aiga.serving.deploy.supervisor import Options, Serving
-
-    rows, expected = _rows(here, ended)
-    canary = plan.Beside("staging", SHARES[0])
-    options = Options(_free_port(), None, canary)
-    found: dict[str, str] = {}
-    async with Serving(here.loaded.project, here.folder, here.place, options, say) as serving:
-        say(f"page: {serving.address}/ (while this lasts)")
-        for share in SHARES:
-            await serving.canary(share)
-            say(f"canary: {share:g} % of {RATE:g} requests a second, for {seconds / len(SHARES):g} s")
-            summary = await asyncio.to_thread(
-                traffic.run,
-                serving.address,
-                serving.project.name,
-                rows,
-                seconds / len(SHARES),
-                RATE,
-                namespace=serving.namespace,
-            )
-            say(f"  {summary}")
-            found[f"Latency with {share:g} % for the canary"] = figures.latency(summary)
-            found[f"Split at {share:g} %"] = figures.split(summary, {plan.MAIN: 100 - share, plan.CANARY: share})
-            confused = figures.confusion(summary, expected)
-        found |= {f"Confusion of {name}": figure for name, figure in confused.items()}
-    return found
 
 
 def _rows(here: At, ended: RunRecord) -> tuple[list[Any], list[Any]]:
@@ -104,9 +67,3 @@ def _rows(here: At, ended: RunRecord) -> tuple[list[Any], list[Any]]:
     numbers = frame[[name for name in frame if pd.api.types.is_float_dtype(frame[name])]]
     expected = table.read(done.outputs[PREDICTIONS].local(here.place)).frame[EXPECTED]
     return numbers.to_numpy("float32").tolist(), expected.tolist()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aiga.cli import demo, models, new, run, runs, search, secrets, serve
+from aiga.cli import demo, lineage, models, new, run, runs, search, secrets, serve
 
 app = typer.Typer(
     name="aiga", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -20,10 +20,11 @@ app.command("approve")(run.approve)
 app.command("label")(run.label)
 app.command("runs")(runs.runs)
 app.command("compare")(runs.compare)
-app.command("lineage")(runs.lineage)
+app.command("lineage")(lineage.lineage_)
 app.command("reproduce")(runs.reproduce)
 app.command("report")(runs.report)
 app.command("serve")(serve.serve)
+app.command("canary")(serve.canary)
 app.command("predict")(serve.predict)
 app.command("models")(models.models)
 app.command("promote")(models.promote)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from aiga.cli.shared import Folder, StoreOption, at, console, say, told
 from aiga.registry import Registry
+from aiga.runner.people import whoami
 
 Stage = Annotated[Literal["staging", "production"], typer.Option("--stage", help="Which stage.")]
 Why = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
@@ -26,13 +26,14 @@ def models(folder: Folder = Path("."), store: StoreOption = None) -> None:
         say(f"{here.loaded.project.name}: no model yet (aiga run)")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("version", "stage", "run", "metrics", "digest"):
+    for heading in ("version", "stage", "run", "metrics", "digest", "approver"):
         table.add_column(heading)
     stages = {name: registry.stage(name) for name in ("production", "staging")}
     for model in found:
         stage = ", ".join(name for name, version in stages.items() if version == model.version)
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in model.evidence.metrics.items())
-        table.add_row(str(model.version), stage, model.evidence.run, metrics, model.evidence.digest[:19])
+        told = model.evidence
+        table.add_row(str(model.version), stage, told.run, metrics, told.digest[:19], told.approver or "")
     console.print(table)
 
 
@@ -46,7 +47,7 @@ def promote(
 ) -> None:
     """Put a version on a stage."""
     here = at(folder, store)
-    Registry(here.place.store, here.loaded.project.name).promote(version, stage, by=getpass.getuser(), why=why)
+    Registry(here.place.store, here.loaded.project.name).promote(version, stage, by=whoami(), why=why)
     say(f"{here.loaded.project.name}@{version}: {stage}")
 
 
@@ -54,5 +55,5 @@ def promote(
 def rollback(folder: Folder = Path("."), store: StoreOption = None, stage: Stage = "production", why: Why = "") -> None:
     """Put back what stood on a stage before."""
     here = at(folder, store)
-    version = Registry(here.place.store, here.loaded.project.name).rollback(stage, by=getpass.getuser(), why=why)
+    version = Registry(here.place.store, here.loaded.project.name).rollback(stage, by=whoami(), why=why)
     say(f"{here.loaded.project.name}@{version}: {stage} again")

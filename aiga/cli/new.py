@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aiga.cli.shared import say, told
+from aiga.cli.shared import of_system, say, told
 from aiga.errors import UserError
 
 
@@ -24,7 +24,10 @@ def init(folder: Annotated[Path, typer.Argument(help="The project's folder; its 
     there = [file.name for file in files if (folder / file.name).exists()]
     if there:
         raise UserError(f"{folder}: {', '.join(there)} exists already (name another folder)")
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        (folder / file.name).write_text(file.read_text().replace("NAME", name, 1))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            (folder / file.name).write_text(file.read_text().replace("NAME", name, 1))
+    except OSError as error:
+        raise of_system(error, "name a folder that you may write to") from None
     say(f"{folder}: made. Next: aiga run {folder}")

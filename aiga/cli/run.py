@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import sys
+import termios
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from aiga.cli.shared import At, Folder, StoreOption, at, console, say, told
+from aiga.cli.shared import Folder, StoreOption, at, console, say, told
 from aiga.errors import AigaError, UserError
 from aiga.runner import materials, people, record, run
 from aiga.runner import watch as watching
@@ -18,6 +21,7 @@ from aiga.runner.screen import Screen
 from aiga.spec import load
 from aiga.spec.explain import explain as explained
 from aiga.spec.explain import inactive
+from aiga.spec.inactive import of_run
 from aiga.spec.schema import text
 
 REJECTED = 3
@@ -41,33 +45,38 @@ def run_(
 ) -> int:
     """Run a project on this machine: data, training, gates, promotion."""
     here = at(folder, store)
-    for line in inactive(here.loaded.project):
+    for line in of_run(here.loaded.project):
         say(f"note: {line}")
-    ask = _ask if sys.stdin.isatty() else lambda: None
-    request = run.Request(here.folder, tuple(parameters or ()), fresh, new, ask, stage=stage)
+    request = run.Request(here.folder, tuple(parameters or ()), fresh, new, Prompt(), stage=stage)
     if watch:
-        _watch(here, request)
+        _watch(folder, store, request)
         return 0
     return finished(run.run(request, here.loaded.project, here.place, Screen(console)))
 
 
-def _watch(here: At, request: run.Request) -> None:
+def _watch(folder: Path, store: str | None, request: run.Request) -> None:
     """Runs until Ctrl-C; a run that fails is told, and the next reason is waited for."""
 
-    def again(reason: str) -> Mapping[str, Any]:
+    def now() -> watching.Watched:
+        here = at(folder, store)
+        return watching.Watched(here.loaded.project, materials.reader(here.loaded.project, here.folder, here.place))
+
+    def again(watched: watching.Watched, reason: str) -> Mapping[str, Any]:
         say(f"watch: {reason}")
-        loaded = load(here.loaded.file)
+        here, project = at(folder, store), watched.project
+        before = record.latest(here.place.store, project.name)
         try:
-            ended = run.run(request, loaded.project, here.place, Screen(console))
+            ended = run.run(replace(request, ask=Prompt()), project, here.place, Screen(console))
         except AigaError as error:
+            latest = record.latest(here.place.store, project.name)
+            if latest is None or (before is not None and latest.tag == before.tag):
+                raise
             say(f"watch: {error}")
-            latest = record.latest(here.place.store, loaded.project.name)
-            return latest.sources if latest else {}
+            return latest.sources
         finished(ended)
         return ended.sources
 
-    project, reader = here.loaded.project, materials.reader(here.loaded.project, here.folder, here.place)
-    watching.watch(project, reader, again, stop=threading.Event(), say=say)
+    watching.watch(now, again, stop=threading.Event(), say=say)
 
 
 def finished(ended: record.RunRecord) -> int:
@@ -78,9 +87,29 @@ def finished(ended: record.RunRecord) -> int:
     return {"succeeded": 0, "rejected": REJECTED}.get(ended.state, 1)
 
 
-def _ask() -> str | None:
-    answer = typer.prompt("Release this model? (yes, no, later)", default="later")
-    return {"yes": "approved", "y": "approved", "no": "rejected", "n": "rejected"}.get(answer.strip().lower())
+class Prompt:
+    """A question at this terminal. A call looks for the answer and waits for none: others may answer meanwhile."""
+
+    def __init__(self) -> None:
+        self._open = sys.stdin.isatty()
+        self._asked = False
+
+    def __call__(self) -> str | None:
+        if not self._open:
+            return None
+        if not self._asked:
+            self._asked = True
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the question answers another
+            say("Release this model? Type yes, no or later.")
+        if not select.select([sys.stdin], [], [], 0)[0]:
+            return None
+        line = sys.stdin.readline()
+        word = line.strip().lower()
+        found = {"yes": people.APPROVED, "y": people.APPROVED, "no": people.REJECTED, "n": people.REJECTED}.get(word)
+        self._open = found is None and bool(line) and word != "later"
+        if self._open:
+            say(f"{word!r}: must be yes, no or later")
+        return found
 
 
 @told
@@ -123,7 +152,8 @@ def label(
     """Give a run the labels that it waits for."""
     here = at(folder, store)
     asked = here.loaded.project.label
-    if asked is None or record.load(here.place.store, here.loaded.project.name, tag) is None:
+    found = record.load(here.place.store, here.loaded.project.name, tag)
+    if asked is None or found is None or found.over:
         raise UserError(f"{tag}: no run of {here.loaded.project.name} waits for labels under it (see `aiga runs`)")
     say(f"run {tag}: {people.give_labels(here.place, tag, file, asked.need)} labels")
 
@@ -138,8 +168,9 @@ def approve(
 ) -> None:
     """Release the candidate of a run that waits for it."""
     here = at(folder, store)
-    if record.load(here.place.store, here.loaded.project.name, tag) is None:
+    found = record.load(here.place.store, here.loaded.project.name, tag)
+    if found is None:
         raise UserError(f"{tag}: there is no such run of {here.loaded.project.name} (see `aiga runs`)")
-    answer = "rejected" if reject else "approved"
-    people.decide(here.place.store, here.loaded.project.name, tag, "approve", {"decision": answer, "why": why})
-    say(f"run {tag}: {answer}")
+    decision = people.REJECTED if reject else people.APPROVED
+    people.answer(here.place.store, found, {"decision": decision, "why": why})
+    say(f"run {tag}: {decision}")

@@ -1,4 +1,4 @@
-"""`aiga runs`, `compare`, `lineage`, `reproduce`, `report`: what was run, what came of it, and from what."""
+"""`aiga runs`, `compare`, `reproduce`, `report`: what was run, and what came of it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,23 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.tree import Tree
 
-from aiga.cli.shared import At, Folder, StoreOption, at, console, say, told
+from aiga.cli.shared import At, Folder, ProjectOption, StoreOption, at, console, say, told
 from aiga.errors import UserError
-from aiga.registry import Registered, Registry
-from aiga.runner import lineage as lineages
-from aiga.runner import record, steps
+from aiga.registry import Registry
+from aiga.runner import compared, lineage, record
 from aiga.runner import reproduce as reproducing
-from aiga.runner.lineage import Link
 from aiga.runner.record import RunRecord
 from aiga.runner.screen import Screen
-from aiga.store import Missing
 
 Model = Annotated[str, typer.Argument(help="Version: a number, production, staging or latest.")]
-ProjectOption = Annotated[Path, typer.Option("--project", help="The project: its folder, or its project.yaml.")]
 
 
 @told
 def runs(folder: Folder = Path("."), store: StoreOption = None) -> None:
     """List the runs of a project, the newest last."""
     here = at(folder, store)
-    found = record.all_of(here.place.store, here.loaded.project.name)
+    found = record.all_of(here.place.store, here.loaded.project.name, say)
     if not found:
         say(f"{here.loaded.project.name}: no run yet (aiga run)")
         return
@@ -48,34 +43,34 @@ def compare(
     tags: Annotated[list[str], typer.Argument(help="Two or more runs.")],
     project: ProjectOption = Path("."),
     store: StoreOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="An HTML file to write, with a plot of each metric.")
+    ] = None,
 ) -> None:
     """Show where runs differ: parameters, metrics, digests of what each step made."""
     here = at(project, store)
-    known = [_run(here, tag) for tag in tags]
-    columns = [_facts(here, run) for run in known]
-    table = Table("", *tags, box=None, pad_edge=False)
-    for fact in dict.fromkeys(fact for column in columns for fact in column):
-        values = [column.get(fact, "") for column in columns]
-        if len(set(values)) > 1:
-            table.add_row(fact, *values)
+    sides = [compared.side(here.place, _run(here, tag)) for tag in dict.fromkeys(tags)]
+    table = Table("", *(side.run.tag for side in sides), box=None, pad_edge=False)
+    for fact, values in compared.differences(sides).items():
+        table.add_row(fact, *values)
     if table.row_count:
         console.print(table)
     else:
         say("nothing differs")
+    if out is None:
+        say("plots of the metrics: --out compare.html")
+        return
+    from aiga.report import comparison  # brings matplotlib
 
-
-@told
-def lineage(model: Model = "production", project: ProjectOption = Path("."), store: StoreOption = None) -> None:
-    """Show where a model comes from, back to the digests of the data."""
-    here = at(project, store)
-    console.print(_tree(lineage_of(here, registered(here, model))))
+    comparison.write(out, here.loaded.project.name, sides)
+    say(f"comparison: {out}")
 
 
 @told
 def reproduce(model: Model = "production", project: ProjectOption = Path("."), store: StoreOption = None) -> int:
     """Train a model again from what was recorded of it, and say whether the same comes out."""
     here = at(project, store)
-    found = registered(here, model)
+    found = Registry(here.place.store, here.loaded.project.name).get(model)
     compared = reproducing.reproduce(here.place, found, Screen(console))
     for item in compared:
         say(f"{item.what}: {'equal' if item.equal else 'differs'}: {item.then}{'' if item.equal else f' → {item.now}'}")
@@ -93,7 +88,7 @@ def report(
 ) -> None:
     """Write a page about a run: trials, metrics, confusion, lineage."""
     here = at(project, store)
-    run = _run(here, tag) if tag else record.latest(here.place.store, here.loaded.project.name)
+    run = _run(here, tag) if tag else record.latest(here.place.store, here.loaded.project.name, say)
     if run is None:
         raise UserError(f"{here.loaded.project.name}: there is no run to report (aiga run)")
     say(f"report: {report_of(here, run, out)}")
@@ -103,36 +98,12 @@ def report_of(here: At, run: RunRecord, out: Path | None = None, figures: Mappin
     """Writes the report of a run, with what was seen while serving; where it is."""
     from aiga.report import page
 
-    link = lineage_of(here, registered(here, str(run.model))) if run.model is not None else None
+    link = None
+    if run.model is not None:
+        link = lineage.of_model(here.place.store, Registry(here.place.store, run.project).get(run.model))
     path = out or here.place.home / "reports" / f"{here.loaded.project.name}-{run.tag}.html"
     page.write(path, here.loaded.project, run, here.place, lineage=link, serving=figures or {})
     return path
-
-
-def registered(here: At, version: str) -> Registered:
-    return Registry(here.place.store, here.loaded.project.name).get(version)
-
-
-def lineage_of(here: At, model: Registered) -> Link:
-    """The lineage of a registered model."""
-    evidence = model.evidence
-    name = f"{here.loaded.project.name}@{model.version}"
-    return lineages.of_step(
-        here.place.store,
-        here.loaded.project.name,
-        evidence.trained,
-        name=name,
-        digest=evidence.digest,
-        versions=dict(evidence.data),
-    )
-
-
-def _tree(link: Link, tree: Tree | None = None) -> Tree:
-    label = f"{link.name}  [dim]{link.digest[:19]}  {link.what}[/dim]"
-    branch = Tree(label) if tree is None else tree.add(label)
-    for below in link.made_of:
-        _tree(below, branch)
-    return branch
 
 
 def _run(here: At, tag: str) -> RunRecord:
@@ -140,20 +111,6 @@ def _run(here: At, tag: str) -> RunRecord:
     if found is None:
         raise UserError(f"{tag}: there is no such run of {here.loaded.project.name} (see `aiga runs`)")
     return found
-
-
-def _facts(here: At, run: RunRecord) -> dict[str, str]:
-    """Everything of a run that may differ from another's."""
-    facts: dict[str, Any] = {"state": run.state, **{f"metric {k}": f"{v:.6g}" for k, v in run.metrics.items()}}
-    for step in run.steps:
-        try:
-            done = steps.stored(here.place, run.tag, step)
-        except Missing:
-            continue
-        facts |= {f"{step}.{k}": str(v) for k, v in (done.metadata.get("parameters") or {}).items()}
-        facts |= {f"{step} metric {k}": f"{v:.6g}" for k, v in done.metrics.items()}
-        facts |= {f"{step} → {k}": artefact.digest[:19] for k, artefact in done.outputs.items()}
-    return facts
 
 
 def _numbers(metrics: Any) -> str:

@@ -11,9 +11,11 @@ from rich.console import Console
 
 from aiga.cli.shared import At, Folder, StoreOption, at, told
 from aiga.errors import UserError
-from aiga.runner import layout, record
+from aiga.runner.record import RunRecord
 from aiga.runner.screen import Screen
 from aiga.runner.setting import Setting
+from aiga.spec.parameters import override
+from aiga.spec.project import Project
 from aiga.spec.search import Search
 
 app = typer.Typer(help="The search of a run, in rounds: suggest, a trial each, rank.", no_args_is_help=True)
@@ -31,11 +33,12 @@ def suggest(
     store: StoreOption = None,
 ) -> None:
     """Print the next round, a JSON list of {number, slot, parameters}; empty when the search is over."""
-    from aiga.search import commands  # brings optuna
+    from aiga.runner import rounds  # brings optuna
+    from aiga.search import commands
 
     here = at(folder, store)
-    search = _search(here)
-    trials = commands.suggest(search, here.place.store, _prefix(here, run), count or search.parallel)
+    search = _search(here, _project(here, rounds.begun(here.place, run)))
+    trials = commands.suggest(search, here.place.store, rounds.journal(here.place, run), count or search.parallel)
     typer.echo(json.dumps(trials))
 
 
@@ -58,7 +61,9 @@ def trial(
         ) from None
     from aiga.runner import rounds  # brings optuna
 
-    typer.echo(json.dumps(rounds.trial(_setting(here, run), _search(here), _prefix(here, run), number, parameters)))
+    begun = rounds.begun(here.place, run)
+    setting = _setting(here, begun)
+    typer.echo(json.dumps(rounds.trial(setting, begun, _search(here, setting.project), number, parameters)))
 
 
 @app.command()
@@ -69,23 +74,24 @@ def rank(run: Run, folder: Folder = Path("."), store: StoreOption = None) -> Non
     from aiga.search import commands
 
     here = at(folder, store)
-    table = commands.rank(_search(here), here.place.store, _prefix(here, run))
-    rounds.take(_setting(here, run), _search(here), table)
+    begun = rounds.begun(here.place, run)
+    setting = _setting(here, begun)
+    search = _search(here, setting.project)
+    table = commands.rank(search, here.place.store, rounds.journal(here.place, run))
+    rounds.take(setting, begun, search, table)
     typer.echo(json.dumps(table))
 
 
-def _search(here: At) -> Search:
-    train = here.loaded.project.train
-    if train is None or train.search is None:
+def _search(here: At, project: Project) -> Search:
+    if project.train is None or project.train.search is None:
         raise UserError(f"{here.loaded.file}: train.search: there is none (add one, or use aiga run)")
-    return train.search
+    return project.train.search
 
 
-def _prefix(here: At, run: str) -> str:
-    return f"{layout.step(here.loaded.project.name, run, 'train')}/search"
+def _project(here: At, run: RunRecord) -> Project:
+    """The project with the parameters that the run was given on its command line."""
+    return override(here.loaded.project, list(run.overrides))
 
 
-def _setting(here: At, run: str) -> Setting:
-    if record.load(here.place.store, here.loaded.project.name, run) is None:
-        raise UserError(f"{run}: there is no such run of {here.loaded.project.name} (see `aiga runs`)")
-    return Setting.of(run, here.loaded.project, here.folder, here.place, Screen(Console(stderr=True)))
+def _setting(here: At, run: RunRecord) -> Setting:
+    return Setting.of(run.tag, _project(here, run), here.folder, here.place, Screen(Console(stderr=True)))

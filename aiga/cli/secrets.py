@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from aiga.cli.shared import Folder, at, say, told
+from aiga.cli.shared import Folder, at, of_system, say, told
 from aiga.errors import UserError
 from aiga.names import PROJECT_PREFIX
 from aiga.secrets.resolve import keep
@@ -42,8 +42,16 @@ def seal(
     _declared(here.loaded.project.secrets, name)
     where = namespace or PROJECT_PREFIX + here.loaded.project.name
     variable = here.loaded.project.secrets[name].env
-    manifest = sealed(name, where, {variable: _value(name)}, certificate.read_bytes(), scope)  # type: ignore[arg-type]  # checked there
+    public = _read(certificate)
+    manifest = sealed(name, where, {variable: _value(name)}, public, scope)  # type: ignore[arg-type]  # checked there
     typer.echo(yaml.safe_dump(manifest, sort_keys=False), nl=False)
+
+
+def _read(certificate: Path) -> bytes:
+    try:
+        return certificate.read_bytes()
+    except OSError as error:
+        raise of_system(error, "--certificate names the platform's public key, a PEM file") from None
 
 
 def _declared(secrets: object, name: str) -> None:

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import HttpUrl, ValidationError
 
 from aiga.cli.shared import At, Folder, StoreOption, at, console, say, told
+from aiga.errors import UserError
 from aiga.names import PROJECT_PREFIX
+from aiga.spec.inactive import of_serving
 
-Port = Annotated[int, typer.Option("--port", help="Port of the gateway for HTTP.")]
-GrpcPort = Annotated[int, typer.Option("--grpc-port", help="Port of the gateway for gRPC; 0 for none.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the gateway for HTTP.")]
+GrpcPort = Annotated[
+    int, typer.Option("--grpc-port", min=0, max=65535, help="Port of the gateway for gRPC; 0 for none.")
+]
 
 
 @told
@@ -31,14 +36,45 @@ def serve(
     from aiga.serving.deploy.plan import Beside
     from aiga.serving.deploy.supervisor import Options
 
+    here = at(folder, store)
+    for line in of_serving(here.loaded.project.serve) if here.loaded.project.serve else ():
+        say(f"note: {line}")
     options = Options(
         port,
         grpc_port or None,
         Beside.parse(canary) if canary else None,
         Beside.parse(shadow) if shadow else None,
-        tuple(events or ()),
+        tuple(_web_address(one) for one in events or ()),
     )
-    asyncio.run(_serve(at(folder, store), options))
+    asyncio.run(_serve(here, options))
+
+
+def _web_address(given: str) -> str:
+    try:
+        return str(HttpUrl(given))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise UserError(f"--events {given}: {reason} (such as http://localhost:9000/events)") from None
+
+
+@told
+def canary(
+    share: Annotated[float, typer.Argument(help="Percent of the traffic that the canary gets.")],
+    folder: Folder = Path("."),
+    store: StoreOption = None,
+) -> None:
+    """Give the canary of what is being served another share of the traffic."""
+    from aiga.serving.deploy import claim
+    from aiga.serving.deploy.shift import shift
+    from aiga.serving.deploy.supervisor import config_of, lock_of
+
+    here = at(folder, store)
+    name = here.loaded.project.name
+    if not claim.held(lock_of(here.place, name)):
+        raise UserError(f"{name}: is not being served here (aiga serve {folder} --canary staging)")
+    for predictor in shift(config_of(here.place, name), share).predictors:
+        if not predictor.shadow:
+            say(f"{predictor.name}: {predictor.weight:g} % of the traffic")
 
 
 async def _serve(here: At, options: object) -> None:
@@ -71,12 +107,16 @@ def predict(
     file: Annotated[Path, typer.Option("--file", help="x.json, x.csv, x.png or x.jpg.")],
     namespace: Annotated[str | None, typer.Option("--namespace", help="project-<name> when left out.")] = None,
     address: Annotated[str, typer.Option("--address", help="Of the gateway.")] = "http://127.0.0.1:8080",
+    white: Annotated[
+        float | None,
+        typer.Option("--white", help="Value of a white pixel, such as 16; else 1, and 255 for integers."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Ask a deployment for predictions of what a file holds."""
     from aiga.serving.client.predict import predict as ask
 
-    answer = ask(address, deployment, file, namespace=namespace or PROJECT_PREFIX + deployment)
+    answer = ask(address, deployment, file, namespace=namespace or PROJECT_PREFIX + deployment, white=white)
     if as_json:
         typer.echo(json.dumps(answer.json()))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiga.evaluate.gates import Verdict, number
@@ -25,17 +25,6 @@ class SuiteScore:
     rows: int
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A model of production and a version of a suite that it is scored on, by a metric."""
-
-    suite: str
-    version: int
-    metric: str
-    production: int
-    """The model's version."""
-
-
 def score(suite: Suite, table: Predictions) -> SuiteScore:
     """A model's score in a suite.
 
@@ -44,14 +33,6 @@ def score(suite: Suite, table: Predictions) -> SuiteScore:
     """
     value = compute(table, [suite.metric])[suite.metric]
     return SuiteScore(suite.name, suite.version, suite.metric, value, len(table))
-
-
-def outstanding(suites: Iterable[Suite], production: int | None, scored: Collection[Pair]) -> list[Pair]:
-    """What production has yet to be scored on: every suite in its version of now. Nothing while there is none."""
-    if production is None:
-        return []
-    pairs = [Pair(suite.name, suite.version, suite.metric, production) for suite in suites]
-    return [pair for pair in pairs if pair not in scored]
 
 
 def judge(

@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass
 
 from aiga.errors import UserError
-from aiga.registry.stages import STAGES
+from aiga.names import LATEST, STAGES
 from aiga.spec.base import NAME
 
-LATEST = "latest"
-"""The newest version, whatever stands on a stage."""
 _WORDS = (*STAGES, LATEST)
 
 

@@ -37,6 +37,8 @@ class Evidence(_Part):
     data: dict[str, Facts] = Field(default={})
     """Source to its version; `digest` is always there."""
     parameters: Facts = Field(default={})
+    seed: int | None = None
+    """Of the training."""
     metrics: dict[str, float] = Field(default={})
     gates: list[Facts] = Field(default=[])
     """Verdict of each gate."""
@@ -46,6 +48,7 @@ class Evidence(_Part):
     """`commit`, and `dirty`: the digest of what differed from it."""
     packages: dict[str, str] = Field(default={})
     approver: str | None = None
+    """Who released it, where the project asks a person to; it is signed again then."""
     baseline: Facts = Field(default={})
     """What monitors compare with."""
 

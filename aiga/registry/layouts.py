@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aiga.errors import UserError
-from aiga.registry import triton
+from aiga.registry import layouts_mlflow, triton
 from aiga.registry.formats import PICKLED, Format
 from aiga.spec.serve import Server
 
@@ -36,16 +36,24 @@ def lay_out(
     layout = SERVED[server].get(model_format)
     if layout is None:
         raise UserError(f"model {name}: {_unserved(model_format, server)}")
-    if model_format in PICKLED and not allow_pickle:
+    code = "" if allow_pickle else _code(model, model_format)
+    if code:
         raise UserError(
-            f"model {name}: is pickled ({model_format}): loading it runs any code that is in it "
-            "(serve.allow_pickle: true if you trust who made it, or export it to ONNX)"
+            f"model {name}: {code}: loading it runs any code that is in it "
+            "(serve.allowPickle: true if you trust who made it, or export it to ONNX)"
         )
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder}: must be empty, for what {server} serves is laid out there")
     folder.mkdir(parents=True, exist_ok=True)
     layout(model, name, folder)
     return folder
+
+
+def _code(model: Path, model_format: Format) -> str:
+    """Why loading it runs code that it holds; empty where it does not."""
+    if model_format == "mlflow":
+        return layouts_mlflow.code(model)
+    return f"is pickled ({model_format})" if model_format in PICKLED else ""
 
 
 def servers(model_format: Format) -> tuple[Server, ...]:

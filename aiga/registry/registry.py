@@ -10,14 +10,14 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiga.errors import TransientError, UserError
-from aiga.names import MODEL_FILE, MODEL_OUTPUT
+from aiga.names import LATEST, MODEL_FILE, MODEL_OUTPUT
 from aiga.registry import evidence as evidences
 from aiga.registry import stages as staging
-from aiga.registry.address import LATEST, parse, which
+from aiga.registry.address import parse, which
 from aiga.registry.evidence import Evidence, SignedEvidence
 from aiga.registry.formats import detect
 from aiga.registry.signing import SigningKey, TrustedKeys, Untrusted, verify
@@ -76,6 +76,17 @@ class Registry:
         signed = key.sign(evidences.complete(evidence, version=version, digest=digest, **known))
         self.store.write(f"{self._at(version)}/{MODEL_FILE}", signed.to_yaml())
         return Registered(self.project, version, signed)
+
+    def approved(self, version: int, by: str, key: SigningKey) -> Registered:
+        """Put into a version's evidence who approved it, and sign it again.
+
+        Raises:
+            Untrusted: the version's signature is wrong as it is.
+        """
+        found = self.verify(version)
+        signed = key.sign(found.evidence.model_copy(update={"approver": by}))
+        self.store.write(f"{self._at(version)}/{MODEL_FILE}", signed.to_yaml())
+        return replace(found, evidence=signed)
 
     def versions(self) -> list[Registered]:
         """All versions, the oldest first. One whose evidence cannot be read is left out, with a warning."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from aiga.evaluate import table
 from aiga.names import PREDICTIONS
-from aiga.report import plots
-from aiga.runner import layout, steps
+from aiga.report import documents, plots
+from aiga.runner import compared, layout, steps
 from aiga.runner.artefact import Done
+from aiga.runner.compared import Points
 from aiga.runner.lineage import Link
 from aiga.runner.place import Place
 from aiga.runner.record import RunRecord
@@ -37,11 +34,10 @@ def write(
         serving: title to figure of what was seen while it was served.
     """
     trained, judged = _stored(place, run, "train"), _stored(place, run, "evaluate")
-    page = Environment(
-        loader=PackageLoader("aiga.report", "."), autoescape=select_autoescape(default=True), trim_blocks=True
-    ).get_template("page.html.j2")
     trials = list(trained.metadata.get("trials") or []) if trained else []
-    text = page.render(
+    documents.write(
+        path,
+        "page.html.j2",
         project=project,
         run=run,
         trials=trials,
@@ -51,8 +47,6 @@ def write(
         serving={title: Markup(figure) for title, figure in serving.items()},
         lineage=lineage,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def _figures(
@@ -73,24 +67,16 @@ def _figures(
     return found
 
 
-def _curves(
-    place: Place, trained: Done, trials: Sequence[Mapping[str, Any]], metric: str
-) -> dict[str, list[tuple[float, float]]]:
+def _curves(place: Place, trained: Done, trials: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Points]:
     """What each trial that came to its end logged of a metric."""
-    tag, _, step = trained.where.partition("/")
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for trial in trials:
-        key = f"{layout.trial(place.project, tag, step, trial['number'])}/{steps.LOG}"
-        try:
-            lines = place.store.read(key).splitlines()
-        except Missing:
-            continue
-        for number, line in enumerate(lines, 1):
-            told = json.loads(line)
-            value = (told.get("metrics") or told).get(metric)
-            if isinstance(value, int | float) and math.isfinite(value):
-                found[f"trial {trial['number']}"].append((told.get("step") or number, value))
-    return dict(found)
+    tag, _, step = str(trained.metadata.get("search") or trained.where).partition("/")
+    logged = {
+        f"trial {trial['number']}": compared.series(
+            place, f"{layout.trial(place.project, tag, step, trial['number'])}/{steps.LOG}"
+        )
+        for trial in trials
+    }
+    return {name: found[metric] for name, found in logged.items() if metric in found}
 
 
 def _stored(place: Place, run: RunRecord, step: str) -> Done | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 INK, MUTED, LINE = "#1f2933", "#6b7785", "#dfe4ea"
 BEST, REST, BAD = "#1769aa", "#9fb3c8", "#c0392b"
+SEVERAL = ("#1769aa", "#d9822b", "#1a7f4b", "#8e44ad", "#c0392b", "#16a0b0", "#7f6a4d", "#6b7785")
+"""Colours of things of equal rank."""
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -89,6 +92,40 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], metric: str, best
             mine = name == best
             axes.plot(steps, values, color=BEST if mine else REST, lw=1.8 if mine else 0.9, zorder=2 if mine else 1)
         axes.set(xlabel="step", ylabel=metric, title=f"{metric} while training ({best} in blue)")
+        return svg(drawn)
+
+
+def colours(count: int) -> list[str]:
+    """One for each of several things, the same in all figures of a page."""
+    return [SEVERAL[number % len(SEVERAL)] for number in range(count)]
+
+
+def bars(values: Mapping[str, float], metric: str, colour: Mapping[str, str]) -> str:
+    """A metric of several runs, one below the other in the order given; one that is not finite is only named."""
+    with mpl.rc_context(STYLE):
+        drawn, axes = canvas(6.4, 0.7 + 0.3 * len(values))
+        finite = {name: value if math.isfinite(value) else 0.0 for name, value in values.items()}
+        drawn_bars = axes.barh(list(values), list(finite.values()), color=[colour[name] for name in values], height=0.6)
+        axes.bar_label(drawn_bars, [f"{value:.4g}" for value in values.values()], padding=4, color=INK)
+        axes.invert_yaxis()
+        axes.margins(x=0.12)
+        axes.set(title=metric)
+        axes.tick_params(length=0)
+        return svg(drawn)
+
+
+def overlaid(lines: Mapping[str, Sequence[tuple[float, float]]], metric: str, colour: Mapping[str, str]) -> str:
+    """A metric of several runs as it developed."""
+    with mpl.rc_context(STYLE):
+        drawn, axes = canvas(6.4, 2.8)
+        for name, points in lines.items():
+            steps, values = zip(*points, strict=True)
+            marker = "o" if len(points) < 20 else ""
+            axes.plot(steps, values, color=colour[name], lw=1.6, marker=marker, ms=3, label=name)
+        if all(step == int(step) for points in lines.values() for step, _ in points):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="step", ylabel=metric, title=f"{metric} by step")
+        axes.legend(frameon=False, loc="best", fontsize=8)
         return svg(drawn)
 
 

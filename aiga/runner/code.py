@@ -7,20 +7,29 @@ are followed as far as they lead to files of the project.
 from __future__ import annotations
 
 import ast
+import glob
+import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
+from aiga.names import PROJECT_FILE
+from aiga.runner.environment import REQUIREMENTS
 from aiga.spec.base import is_function
+from aiga.spec.project import Project
+from aiga.spec.sources import FilesSource
+from aiga.store.keys import INTERNAL
 
-SUFFIXES = {".py", ".yaml", ".yml", ".toml", ".txt", ".cfg", ".json", ".sql", ".sh", ".md"}
-LARGEST = 1 << 20
-"""Bytes; a larger file is data, and has no place among the source."""
-SKIPPED = {".aiga", ".git", ".venv", "__pycache__", "node_modules"}
+LARGEST = 16 << 20
+"""Bytes; a larger file that Git does not track is data, and has no place among the source."""
+SKIPPED = {".aiga", ".git", ".hg", ".svn", ".venv", ".tox", ".idea", "__pycache__", "node_modules"} | {
+    f".{tool}" for tool in ("mypy_cache", "pytest_cache", "ruff_cache", "ipynb_checkpoints")
+}
 
 
-def of_step(folder: Path, call: str) -> list[Path]:
+def of_step(project: Project, folder: Path, call: str) -> list[Path]:
     """The files of the project that a step's code is in, sorted.
 
     For a command these are the files it names; for one that names none, all of the project's source.
@@ -28,23 +37,85 @@ def of_step(folder: Path, call: str) -> list[Path]:
     if is_function(call):
         return closure(folder, _module_files(folder, call.partition(":")[0]))
     named = [folder / word for word in shlex.split(call) if (folder / word).is_file()]
-    return closure(folder, named) if named else of_project(folder)
+    return closure(folder, named) if named else of_project(project, folder)
 
 
-def of_project(folder: Path) -> list[Path]:
-    """The project's source files, sorted: what Git knows or would add, else every small text-like file."""
+def of_steps(project: Project, folder: Path) -> list[Path]:
+    """The files that any step's code is in, sorted, and those that say what is run, and with which packages."""
+    works = (*project.etl, project.train, project.evaluate)
+    found = {file for work in works if work is not None for file in of_step(project, folder, work.run)}
+    return sorted(found | {folder / name for name in (PROJECT_FILE, REQUIREMENTS) if (folder / name).is_file()})
+
+
+def of_project(project: Project, folder: Path) -> list[Path]:
+    """The project's source files, sorted: what Git tracks, and what it would add but data; without Git all but data.
+
+    Data is what `sources` read, and what is larger than `LARGEST`.
+    """
+    tracked, others = _listed(folder)
+    data = _read_as_data(project, folder)
+    return sorted({*tracked, *(each for each in others if each not in data and each.stat().st_size <= LARGEST)})
+
+
+def too_large(project: Project, folder: Path) -> list[Path]:
+    """The files that are no source for their size alone, sorted."""
+    _, others = _listed(folder)
+    data = _read_as_data(project, folder)
+    return sorted(each for each in others if each not in data and each.stat().st_size > LARGEST)
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files that Git tracks, and others: without Git, all are others."""
+    tracked, untracked = _git(folder, "--cached"), _git(folder, "--others", "--exclude-standard")
+    others = _walked(folder) if untracked is None else untracked
+    generated = cache(_generated)
+    return tracked or [], [p for p in others if not any(generated(folder / each) for each in _above(p, folder))]
+
+
+def _above(path: Path, folder: Path) -> tuple[Path, ...]:
+    """The folders between a folder and what is below it."""
+    return tuple(path.relative_to(folder).parents)[:-1]
+
+
+def _git(folder: Path, *which: str) -> list[Path] | None:
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        ["git", "ls-files", *which, "-z"],
         cwd=folder,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         check=False,
     )
-    if listed.returncode == 0:
-        found: Iterable[Path] = (folder / name for name in listed.stdout.split("\0") if name)
-    else:
-        found = (p for p in folder.rglob("*") if not SKIPPED & set(p.relative_to(folder).parts))
-    return sorted({p for p in found if p.is_file() and p.suffix in SUFFIXES and p.stat().st_size <= LARGEST})
+    if listed.returncode != 0:
+        return None
+    return [folder / name for name in listed.stdout.split("\0") if name and (folder / name).is_file()]
+
+
+def _walked(folder: Path) -> list[Path]:
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in SKIPPED and not _generated(Path(root, name))]
+        found += [path for name in names if (path := Path(root, name)).is_file()]
+    return found
+
+
+def _generated(folder: Path) -> bool:
+    """Whether a folder is a virtual environment, a store, or says itself that it is to be ignored."""
+    ignore = folder / ".gitignore"
+    ignored = ignore.is_file() and ignore.read_bytes().strip() == b"*"
+    return ignored or (folder / "pyvenv.cfg").is_file() or (folder / INTERNAL).is_dir()
+
+
+def _read_as_data(project: Project, folder: Path) -> set[Path]:
+    """What the project's sources read within its folder."""
+    found: set[Path] = set()
+    for source in project.sources.values():
+        if isinstance(source, FilesSource):
+            whole = folder / os.path.expanduser(source.path)
+            matching = [whole] if whole.exists() else map(Path, glob.glob(str(whole), recursive=True))
+            for path in matching:
+                found |= {p for p in path.rglob("*") if p.is_file()} if path.is_dir() else {path}
+    return found
 
 
 def closure(folder: Path, start: Iterable[Path]) -> list[Path]:

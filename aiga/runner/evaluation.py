@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from aiga.errors import UserError
 from aiga.evaluate import gates, latency, metrics, suites, table
 from aiga.evaluate.gates import Scores, Verdict
 from aiga.evaluate.suites import SuiteScore
 from aiga.evaluate.table import Predictions
 from aiga.names import MODEL_OUTPUT, PREDICTIONS
 from aiga.registry import Registry
-from aiga.runner import steps
-from aiga.runner.artefact import Artefact, Done
+from aiga.runner import documents, layout, steps
+from aiga.runner.artefact import Artefact, Done, Task
 from aiga.runner.materials import registered
 from aiga.runner.setting import Setting
-from aiga.runner.steps import Task
 from aiga.spec.evaluate import Evaluate, LatencyGate, ProductionGate, Suite
 
 PRODUCTION = "production"
@@ -50,7 +50,13 @@ def judge(
         done: what the evaluation of the candidate made.
         production: the model in production; None where there is none.
         data: suite to its data.
+
+    Raises:
+        UserError: a version of a suite holds something else than before.
     """
+    changed = [why for suite in evaluate.suites if (why := _changed(setting, suite, data[suite.name]))]
+    if changed:
+        raise UserError("\n".join(changed))
     candidate = scores(setting, evaluate, done)
     other = None
     if production is not None and _gated(evaluate):
@@ -100,6 +106,22 @@ def scores(setting: Setting, evaluate: Evaluate, done: Done) -> Scores:
 def _argument(task: Task, suite: Suite) -> str:
     """The input of `evaluate` in whose place the suite stands."""
     return suite.argument or next(name for name in task.files if name != MODEL_OUTPUT)
+
+
+def _changed(setting: Setting, suite: Suite, data: Artefact) -> str:
+    """Why this version of a suite is none: it held something else when it was first scored. Empty where it is one."""
+    store, folder = setting.place.store, layout.suites(setting.project.name, suite.name)
+    key = f"{folder}/{suite.version}.yaml"
+    if store.create(key, documents.dump({"digest": data.digest, "run": setting.tag})):
+        return ""
+    first = documents.load(store.read(key))
+    if first["digest"] == data.digest:
+        return ""
+    free = 1 + max(int(name.removesuffix(".yaml")) for name in store.children(folder))
+    return (
+        f"suite {suite.name}: version {suite.version}: is {data.digest[:19]}, and was {first['digest'][:19]} in run "
+        f"{first['run']}: a version keeps its content, or scores could not be compared (make it version: {free})"
+    )
 
 
 def _score(setting: Setting, task: Task, suite: Suite, files: Mapping[str, Artefact], whose: str = "") -> SuiteScore:

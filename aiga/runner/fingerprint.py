@@ -29,6 +29,7 @@ def of(
     inputs: Mapping[str, str],
     declared: Mapping[str, Any],
     environment: str,
+    seed: int | None = None,
 ) -> Fingerprint:
     """The fingerprint of one step.
 
@@ -39,11 +40,13 @@ def of(
         inputs: argument to digest.
         declared: outputs and returned values, as the project declares them.
         environment: digest of the project's requirements and the Python version.
+        seed: of a step that has one.
     """
     parts = {"call": call, "environment": environment, "outputs": json.dumps(declared, sort_keys=True)}
     parts |= {f"code {name}": digest for name, digest in code.items()}
     parts |= {f"parameter {name}": json.dumps(value) for name, value in parameters.items()}
     parts |= {f"input {name}": digest for name, digest in inputs.items()}
+    parts |= {} if seed is None else {"seed": str(seed)}
     return Fingerprint(parts)
 
 
@@ -56,7 +59,7 @@ def why(now: Fingerprint, last: Fingerprint | None) -> str:
         old, new = last.parts.get(part), now.parts.get(part)
         if old == new:
             continue
-        short = part.startswith(("parameter", "search"))
+        short = part.startswith(("parameter", "search", "seed"))
         verb = "is new" if old is None else "is gone" if new is None else f"{old} → {new}" if short else "changed"
         changed.append(f"{part} {verb}")
     if not changed:

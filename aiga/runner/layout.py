@@ -37,9 +37,29 @@ def cached(project: str, key: str) -> str:
     return f"{project}/cache/{key}.json"
 
 
+def searched(project: str, key: str) -> str:
+    """What tells in which run a search with this fingerprint began, and which run went on with it last."""
+    return f"{project}/cache/search-{key}.json"
+
+
+def owner(project: str) -> str:
+    """Where the project of this name is run from."""
+    return f"{project}/owner.yaml"
+
+
+def suites(project: str, name: str) -> str:
+    """What each version of a suite held when it was first scored: `<version>.yaml`."""
+    return f"{project}/suites/{name}"
+
+
 def code(project: str, digest: str) -> str:
     """The project's source files as a run found them."""
     return f"{project}/code/{digest.removeprefix('sha256:')}"
+
+
+def asked(project: str, tag: str, what: str) -> str:
+    """What a waiting run says of whom it waits for."""
+    return f"{run(project, tag)}/{what}/asked.yaml"
 
 
 def decision(project: str, tag: str, what: str) -> str:

@@ -1,4 +1,4 @@
-"""Where a model comes from: step by step back to the data's digest."""
+"""Where a model, or all that a run made, comes from: step by step back to the data's digest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 from aiga.errors import UserError
 from aiga.names import METADATA
-from aiga.runner import documents, layout
+from aiga.registry import Registered
+from aiga.runner import documents, layout, steps
+from aiga.runner.place import Place
+from aiga.runner.record import RunRecord
 from aiga.store import Missing, Store
 
 
@@ -28,6 +31,47 @@ class Link:
             yield self
         for link in self.made_of:
             yield from link.ends()
+
+
+def of_model(store: Store, model: Registered) -> Link:
+    """The lineage of a registered model.
+
+    Raises:
+        UserError: the store no longer has the metadata of what led to it.
+    """
+    told = model.evidence
+    name = f"{model.project}@{model.version}"
+    return of_step(store, model.project, told.trained, name=name, digest=told.digest, versions=dict(told.data))
+
+
+def of_run(place: Place, run: RunRecord) -> Link:
+    """The lineage of what a run ended with: the outputs that no other of its steps took.
+
+    Raises:
+        UserError: the store no longer has the metadata of its steps.
+    """
+    found = {}
+    for step in run.steps:
+        try:
+            found[step] = steps.stored(place, run.tag, step)
+        except Missing:  # it failed, or was skipped
+            continue
+    taken = {  # by name: what was reused took it of an earlier run
+        item["from"].rpartition(".")[0].rpartition("/")[2]
+        for done in found.values()
+        for kind in ("inputs", "values")
+        for item in (done.metadata.get(kind) or {}).values()
+        if "from" in item
+    }
+    made_of = tuple(
+        of_step(place.store, place.project, done.where, name=name, digest=digest, versions=dict(run.sources))
+        for step, done in found.items()
+        if step not in taken
+        for name, digest in ({n: a.digest for n, a in done.outputs.items()} or {done.step: ""}).items()
+    )
+    model = f"model {place.project}@{run.model}" if run.model is not None else ""
+    what = "; ".join(part for part in (run.state, model, ", ".join(run.overrides)) if part)
+    return Link(f"run {run.tag}", "", what, made_of)
 
 
 def of_step(store: Store, project: str, where: str, *, name: str, digest: str, versions: dict[str, Any]) -> Link:
@@ -79,8 +123,11 @@ def _of_input(store: Store, project: str, argument: str, item: dict[str, Any], v
 
 def _made(where: str, told: dict[str, Any]) -> str:
     parameters = ", ".join(f"{name}={value}" for name, value in (told.get("parameters") or {}).items())
-    commit = (told.get("git") or {}).get("commit", "")
-    parts = [where, f"commit {commit[:10]}" if commit else "", parameters]
+    git = told.get("git") or {}
+    commit = f"commit {git['commit'][:10]}" if git.get("commit") else ""
+    changed = f" with changes {git['dirty'][:19]}" if git.get("dirty") else ""
+    seed = "" if told.get("seed") is None else f"seed {told['seed']}"
+    parts = [where, f"{commit}{changed}", parameters, seed]
     return "; ".join(part for part in parts if part)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aiga.errors import UserError
 from aiga.registry import resolve_model
-from aiga.runner.artefact import Artefact, Done
+from aiga.runner.artefact import Artefact, Done, Task
 from aiga.runner.place import Place
 from aiga.runner.setting import Setting
-from aiga.runner.steps import Task
 from aiga.secrets.resolve import lookup
+from aiga.sources.marks import mark
 from aiga.sources.read import Reader
 from aiga.sources.version import Version
 from aiga.spec.base import Scalar
@@ -24,36 +26,50 @@ from aiga.store import Progress, Store
 class Materials:
     """What there is so far of one run."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, recorded: Mapping[str, Any] | None = None, origin: Store | None = None):
+        """Args:
+        recorded: source to the earlier version that is to be had in place of what it holds now.
+        origin: the store that has those, and models of other projects, where it is not the run's own.
+        """
         self._setting = setting
+        self._recorded = recorded or {}
+        self._origin = origin
         self.versions: dict[str, Any] = {}
-        """Source to the version that this run saw, as evidence."""
+        """Source to the version that this run saw, as evidence; after a failed read, of those that were read."""
         self.done: dict[str, Done] = {}
         self.tasks: dict[str, Task] = {}
         self._sources: dict[str, Artefact] = {}
 
-    def read(self, recorded: Mapping[str, Any], origin: Store | None) -> None:
-        """Reads every source and holds it to its contract.
+    def read(self, names: Collection[str] | None = None) -> None:
+        """Reads every source, or those named, then holds each to its contract.
 
-        Args:
-            recorded: source to the earlier version that is to be had in place of what it holds now.
-            origin: the store that has those.
+        Raises:
+            UserError: a source cannot be read, or breaches its contract: all breaches of all sources.
         """
         setting = self._setting
         progress = setting.screen.transfer("sources")
-        known_by = reader(setting.project, setting.folder, setting.place, origin, progress)
-        for name, source in self._setting.project.sources.items():
-            known = recorded.get(name)
-            version = known_by.restore(known) if known else known_by.read(name, source)
+        known_by = reader(setting.project, setting.folder, setting.place, self._origin, progress)
+        sources = {n: each for n, each in setting.project.sources.items() if names is None or n in names}
+        for name, source in sources.items():
+            known = self._recorded.get(name)
+            self.add_source(name, known_by.restore(known) if known else known_by.read(name, source))
+            setting.screen.say(f"source {name}: {self.versions[name]['digest'][:19]} ({source.kind})")
+        breaches = []
+        for name, source in sources.items():
             if source.expect is not None:
                 from aiga.sources import expect  # brings pandas
 
-                expect.check(version.path, source.expect, f"source {name}")
-            self.add_source(name, version)
-            self._setting.screen.say(f"source {name}: {version.digest[:19]} ({source.kind})")
+                try:
+                    expect.check(self._sources[name].local(setting.place), source.expect, f"source {name}")
+                except UserError as error:
+                    breaches.append(str(error))
+        if breaches:
+            raise UserError("\n".join(breaches))
 
     def add_source(self, name: str, version: Version) -> None:
-        self._sources[name] = Artefact(version.digest, f"source:{name}", path=version.path)
+        self._sources[name] = Artefact(
+            version.digest, f"source:{name}", path=version.path, mark=version.mark or mark(version.path)
+        )
         self.versions[name] = version.evidence()
 
     def task(self, node: Node) -> Task:
@@ -77,7 +93,8 @@ class Materials:
         if address.source is not None:
             return self._sources[address.source]
         if address.model is not None:
-            return registered(self._setting.place, address.model)
+            place = self._setting.place
+            return registered(replace(place, store=self._origin or place.store), address.model)
         return self.done[address.producer].outputs[address.output]
 
     def roots(self) -> dict[str, Any]:

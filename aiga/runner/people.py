@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
+import contextlib
+import os
+import pwd
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from aiga.runner.artefact import Artefact, Done
 from aiga.runner.attempt import Stopped
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.place import Place
-from aiga.runner.record import timestamp
+from aiga.runner.record import RunRecord, timestamp
 from aiga.runner.setting import Setting
 from aiga.spec.base import delta
 from aiga.spec.graph import LABEL
@@ -25,71 +27,125 @@ from aiga.store.digest import content_digest
 
 LABELS = "labels.csv"
 POLL = 1.0
-APPROVED, REJECTED = "approved", "rejected"
+APPROVE, APPROVED, REJECTED = "approve", "approved", "rejected"
+NOBODY = "nobody"
+"""Who decides where the time is up."""
+
+
+class Decided(UserError):
+    """Somebody was first: a decision stands."""
+
+
+def whoami() -> str:
+    """Name of the user whose process this is; variables such as LOGNAME can say anything."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user may have none
+        return f"uid {os.getuid()}"
 
 
 def decide(store: Store, project: str, tag: str, what: str, decision: Mapping[str, Any]) -> None:
     """Makes a decision, once.
 
     Raises:
-        UserError: somebody made one before.
+        Decided: somebody made one before.
     """
     key = layout.decision(project, tag, what)
-    told = {"by": getpass.getuser(), "at": timestamp(), **decision}
+    told = {"by": whoami(), "at": timestamp(), **decision}
     if not store.create(key, documents.dump(told)):
-        made = decided(store, project, tag, what) or {}
-        raise UserError(
-            f"run {tag}: {what} was decided by {made.get('by')} at {made.get('at')}: {made.get('decision')} "
-            "(a decision stands; run again for another)"
-        )
+        raise _stands(tag, what, decided(store, project, tag, what) or {})
 
 
 def decided(store: Store, project: str, tag: str, what: str) -> dict[str, Any] | None:
-    try:
-        return dict(documents.load(store.read(layout.decision(project, tag, what))))
-    except Missing:
-        return None
+    return _read(store, layout.decision(project, tag, what))
+
+
+def answer(store: Store, run: RunRecord, decision: Mapping[str, Any]) -> None:
+    """Approves or rejects the candidate of a run that waits for it.
+
+    Raises:
+        UserError: it does not wait, somebody decided before, or others than this user may; nothing is decided then.
+    """
+    made = decided(store, run.project, run.tag, APPROVE)
+    if made is not None:
+        raise _stands(run.tag, APPROVE, made)
+    asked = _read(store, layout.asked(run.project, run.tag, APPROVE))
+    if asked is None or run.over:
+        raise UserError(f"run {run.tag}: is {run.state}, and waits for no approval (see `aiga runs`)")
+    if not _may(asked["who"], whoami()):
+        raise UserError(
+            f"run {run.tag}: {whoami()} may not decide: approve.who is {', '.join(asked['who'])} "
+            "(let one of them do it; the run still waits)"
+        )
+    decide(store, run.project, run.tag, APPROVE, decision)
 
 
 def approval(setting: Setting, approve: Approve, ask: Callable[[], str | None]) -> dict[str, Any]:
     """Waits until somebody approves or rejects, or the time is up.
 
     Args:
-        ask: asks the person at this terminal, and returns `approved`, `rejected`, or None where there is none.
+        ask: asks the person at this terminal without waiting: `approved`, `rejected`, or None while there is no
+            answer. Who may not approve is not asked.
 
     Raises:
+        UserError: the decision is of somebody who may not make it.
         KeyboardInterrupt: the run was stopped; it can be taken up again.
     """
-    place, project = setting.place, setting.project.name
+    store, project, tag = setting.place.store, setting.project.name, setting.tag
+    store.write(layout.asked(project, tag, APPROVE), documents.dump({"who": list(approve.who), "at": timestamp()}))
+    setting.screen.rest()
+    mine = _may(approve.who, whoami())
     until = time.time() + delta(approve.timeout).total_seconds()
-    while time.time() < until and not setting.stop.is_set():
-        found = decided(place.store, project, setting.tag, "approve")
-        if found is not None and _may(approve, found, setting):
-            return found
-        answer = ask()
-        if answer is not None:
-            decide(place.store, project, setting.tag, "approve", {"decision": answer})
+    while not setting.stop.is_set() and (left := until - time.time()) > 0:
+        found = decided(store, project, tag, APPROVE)
+        if found is not None:
+            return _held(approve, found, tag)
+        told = ask() if mine else None
+        if told is not None:
+            with contextlib.suppress(Decided):  # somebody elsewhere was quicker
+                decide(store, project, tag, APPROVE, {"decision": told})
             continue
-        setting.stop.wait(POLL)
+        setting.stop.wait(min(POLL, left))
     if setting.stop.is_set():
         raise KeyboardInterrupt
     verdict = {"reject": REJECTED, "approve": APPROVED}[approve.on_timeout]
-    return {"decision": verdict, "by": "nobody", "at": timestamp(), "why": f"nobody decided within {approve.timeout}"}
+    return {"decision": verdict, "by": NOBODY, "at": timestamp(), "why": f"nobody decided within {approve.timeout}"}
 
 
-def _may(approve: Approve, found: Mapping[str, Any], setting: Setting) -> bool:
-    if not approve.who or found["by"] in approve.who:
-        return True
-    raise UserError(
-        f"run {setting.tag}: {found['by']} decided, and approve.who is {', '.join(approve.who)} "
-        "(run again, and let one of them decide)"
+def _held(approve: Approve, found: dict[str, Any], tag: str) -> dict[str, Any]:
+    if not _may(approve.who, found["by"]):
+        raise UserError(
+            f"run {tag}: {found['by']} decided, and approve.who is {', '.join(approve.who)} "
+            "(run again, and let one of them decide)"
+        )
+    return found
+
+
+def _may(who: Sequence[str], name: str) -> bool:
+    return not who or name in who
+
+
+def _stands(tag: str, what: str, made: Mapping[str, Any]) -> Decided:
+    return Decided(
+        f"run {tag}: {what} was decided by {made.get('by')} at {made.get('at')}: {made.get('decision')} "
+        "(a decision stands; run again for another)"
     )
 
 
-def labels(setting: Setting, label: Label, data: Artefact) -> Done:
+def _read(store: Store, key: str) -> dict[str, Any] | None:
+    try:
+        return dict(documents.load(store.read(key)))
+    except Missing:
+        return None
+
+
+def labels(setting: Setting, label: Label, data: Artefact, waiting: Callable[[bool], None]) -> Done:
     """Waits until somebody gives labels for the data, or the time is up.
 
     Labels of the same data, given in an earlier run, are taken again.
+
+    Args:
+        waiting: is told when the run begins to wait for people, and when it no longer does.
 
     Raises:
         UserError: nobody gave enough of them, and the project says to fail then.
@@ -100,10 +156,12 @@ def labels(setting: Setting, label: Label, data: Artefact) -> Done:
         return steps.reuse(setting, LABEL, found)
     place, key = setting.place, layout.step(setting.project.name, setting.tag, LABEL)
     setting.screen.step(LABEL, "running", f"aiga label {setting.tag} --file labels.csv; the data: {data.local(place)}")
+    waiting(True)
     until = time.time() + delta(label.timeout).total_seconds()
     while (told := decided(place.store, setting.project.name, setting.tag, LABEL)) is None and time.time() < until:
         if setting.stop.wait(POLL):
             raise Stopped
+    waiting(False)
     if told is None and label.on_timeout == "fail":
         raise UserError(f"{LABEL}: nobody gave {label.need} labels within {label.timeout} (aiga run, then aiga label)")
     if told is None:
@@ -114,7 +172,7 @@ def labels(setting: Setting, label: Label, data: Artefact) -> Done:
         "tag": setting.tag,
         "step": LABEL,
         "state": "succeeded",
-        "by": (told or {}).get("by", "nobody"),
+        "by": (told or {}).get("by", NOBODY),
         "inputs": {"data": data.plain()},
         "outputs": {name: artefact.plain() for name, artefact in outputs.items()},
     }

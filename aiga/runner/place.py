@@ -50,6 +50,11 @@ class Place:
             self.store.download(key, path, digest)
         return path
 
+    @property
+    def predictions(self) -> Path:
+        """Where it is kept which version answered which request."""
+        return self.home / "predictions" / self.project
+
     def tidy(self, tag: str) -> None:
         """Removes a finished run's working folders; what it made is in the store."""
         shutil.rmtree(self.home / "work" / self.project / tag, ignore_errors=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import psutil
+import yaml
 
+from aiga.errors import UserError
 from aiga.runner import documents, layout
 from aiga.store import Missing, Store
 
@@ -51,14 +53,24 @@ class RunRecord:
         return replace(self, **changes)
 
     @property
+    def here(self) -> bool:
+        """Whether it is run on this machine."""
+        return self.host == socket.gethostname()
+
+    @property
     def alive(self) -> bool:
         """Whether the process that runs it is there; assumed of one on another host."""
-        if self.host != socket.gethostname():
+        if not self.here:
             return True
         try:
             return abs(psutil.Process(self.pid).create_time() - self.pid_started) < 1
         except psutil.NoSuchProcess:
             return False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will become of it."""
+        return self.state in ("succeeded", "failed", "rejected")
 
     @property
     def unfinished(self) -> bool:
@@ -81,28 +93,76 @@ def take_up(store: Store, killed: RunRecord) -> bool:
     return store.create(key, f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}".encode())
 
 
+class Damaged(UserError):
+    """A record that cannot be read."""
+
+
 def load(store: Store, project: str, tag: str) -> RunRecord | None:
-    """The record of one run, None where there is none."""
+    """The record of one run, None where there is none.
+
+    Raises:
+        Damaged: it is no record.
+    """
+    key = f"{layout.run(project, tag)}/{layout.RECORD}"
     try:
-        data = documents.load(store.read(f"{layout.run(project, tag)}/{layout.RECORD}"))
+        data = documents.load(store.read(key))
     except Missing:
         return None
-    known = {key: value for key, value in data.items() if key in RunRecord.__dataclass_fields__}
-    return RunRecord(**{**known, "overrides": tuple(known["overrides"]), "verdicts": tuple(known["verdicts"])})
+    except yaml.YAMLError as error:
+        raise _damaged(store, key, " ".join(str(error).split())) from error
+    if not isinstance(data, dict):
+        raise _damaged(store, key, f"must be a map, is {type(data).__name__}")
+    known = {name: value for name, value in data.items() if name in RunRecord.__dataclass_fields__}
+    for each in fields(RunRecord):
+        if rule := _rule(each, known.get(each.name)):
+            raise _damaged(store, key, f"{each.name}: {rule}")
+    return RunRecord(**{**known, **{name: tuple(known.get(name) or ()) for name in ("overrides", "verdicts")}})
 
 
-def all_of(store: Store, project: str) -> list[RunRecord]:
-    """Every run of a project, oldest first."""
-    tags = store.children(layout.runs(project))
-    return [found for tag in tags if (found := load(store, project, tag)) is not None]
+def _rule(each: Field[Any], value: Any) -> str:
+    """The rule that a value breaks as that of a field; one with a default may be left out."""
+    if value is None and (each.default is not MISSING or each.default_factory is not MISSING):
+        return ""
+    kind = str(each.type).partition("[")[0].partition(" ")[0]
+    types, rule = {
+        "str": (str, "must be text"),
+        "int": (int, "must be a whole number"),
+        "float": (int | float, "must be a number"),
+        "Mapping": (dict, "must be a map"),
+        "tuple": (list, "must be a list"),
+        "State": (str, f"must be one of {', '.join(get_args(State))}"),
+    }[kind]
+    fits = isinstance(value, types) and (kind != "State" or value in get_args(State))
+    return "" if fits else rule
 
 
-def latest(store: Store, project: str) -> RunRecord | None:
-    """The run that began last."""
-    for tag in reversed(store.children(layout.runs(project))):
-        if (found := load(store, project, tag)) is not None:
-            return found
-    return None
+def _damaged(store: Store, key: str, what: str) -> Damaged:
+    return Damaged(f"{store.address}: {key} is damaged: {what} (put it back from a copy, or remove the run's folder)")
+
+
+def all_of(store: Store, project: str, say: Callable[[str], None] = lambda _: None) -> list[RunRecord]:
+    """Every run of a project, oldest first.
+
+    Args:
+        say: is told of each whose record is damaged; they are passed over.
+    """
+    return [*_found(store, project, store.children(layout.runs(project)), say)]
+
+
+def latest(store: Store, project: str, say: Callable[[str], None] = lambda _: None) -> RunRecord | None:
+    """The run that began last, of those whose record is not damaged."""
+    return next(_found(store, project, reversed(store.children(layout.runs(project))), say), None)
+
+
+def _found(store: Store, project: str, tags: Iterable[str], say: Callable[[str], None]) -> Iterator[RunRecord]:
+    for tag in tags:
+        try:
+            found = load(store, project, tag)
+        except Damaged as error:
+            say(f"run {tag}: left out: {error}")
+            continue
+        if found is not None:
+            yield found
 
 
 def _plain(value: Any) -> Any:

@@ -65,6 +65,8 @@ def release(
         by, why = answer["by"], answer.get("why") or why
         if answer["decision"] != people.APPROVED:
             return Released(registered, f"{by} rejected it: {why}")
+        if by != people.NOBODY:
+            registry.approved(registered.version, by, SigningKey.load_or_create(setting.project.name))
     _promote(registry, registered.version, stage, by=by, why=why)
     setting.screen.say(f"model {setting.project.name}@{registry.stage(stage)} is in {stage}")
     return Released(registered)
@@ -104,6 +106,7 @@ def evidence(setting: Setting, trained: Done, judgement: Judgement | None, data:
         trained=trained.where,
         data=dict(data),
         parameters=dict(told.get("parameters") or {}),
+        seed=told.get("seed"),
         metrics={**trained.metrics, **(judgement.metrics if judgement else {})},
         gates=[verdict.plain() for verdict in judgement.verdicts] if judgement else [],
         trials=list(told.get("trials") or []),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiga.errors import AigaError, TransientError
 from aiga.names import MODEL_OUTPUT
 from aiga.registry import Stage
-from aiga.runner import layout, people, record, schedule, steps
+from aiga.runner import code, layout, owner, people, record, schedule, steps
 from aiga.runner.artefact import Done
 from aiga.runner.attempt import Stopped
 from aiga.runner.materials import Materials
@@ -28,6 +28,7 @@ from aiga.spec.parameters import override
 from aiga.spec.people import Label
 from aiga.spec.steps import Train
 from aiga.store import Store
+from aiga.store.digest import file_digest
 
 if TYPE_CHECKING:
     from aiga.runner.evaluation import Judgement
@@ -56,6 +57,8 @@ class Request:
     """Source to the recorded version that is to be read, in place of what the source holds now."""
     origin: Store | None = None
     """The store that has those versions."""
+    labels: Done | None = None
+    """Labels that were given before, in place of asking for them."""
 
 
 def run(request: Request, project: Project, place: Place, screen: Screen) -> RunRecord:
@@ -70,10 +73,14 @@ def run(request: Request, project: Project, place: Place, screen: Screen) -> Run
     """
     project = override(project, list(request.overrides))
     _refuse_missing_secrets(project)
+    if request.release:
+        owner.claim(place, request.folder, screen.say)
     setting = Setting.of(layout.new_tag(), project, request.folder, place, screen, fresh=request.fresh)
-    source = Source.of(request.folder)
-    asked = _asked(project, source)
-    killed = None if request.new or request.fresh else _killed(place, project.name, asked)
+    source = Source.of(project, request.folder)
+    for name, why in source.left_out.items():
+        screen.say(f"note: {name!r} is not kept with the source: {why}")
+    asked = _asked(project, request.folder)
+    killed = None if request.new or request.fresh else _killed(place, project.name, asked, screen.say)
     if killed is not None and not record.take_up(place.store, killed):
         killed = None
     if killed is not None:
@@ -87,7 +94,7 @@ class _Run:
 
     def __init__(self, setting: Setting, request: Request, asked: str, source: Source) -> None:
         self.setting, self.request = setting, request
-        self._materials = Materials(setting)
+        self._materials = Materials(setting, request.versions, request.origin)
         source.keep(setting.place)
         self.record = RunRecord(
             setting.tag, setting.project.name, "running", record.timestamp(), asked, request.overrides, source.digest
@@ -100,7 +107,8 @@ class _Run:
                 return self._execute()
         except (KeyboardInterrupt, Stopped):
             self.setting.stop.set()
-            self._end("interrupted", "stopped by hand")
+            if not self.record.ended:
+                self._end("interrupted", "stopped by hand")
             raise KeyboardInterrupt from None
         except AigaError as error:
             self._end("failed", str(error))
@@ -114,8 +122,10 @@ class _Run:
     def _execute(self) -> RunRecord:
         nodes = self.setting.graph.nodes
         self.setting.screen.expect([node.name for node in nodes])
-        self._materials.read(self.request.versions, self.request.origin)
-        self._save(sources=self._materials.versions)
+        try:
+            self._materials.read()
+        finally:
+            self._save(sources=self._materials.versions)
         needs = {node.name: {taken.step for taken in node.takes if taken.step} for node in nodes}
         outcome = schedule.run(needs, self._do, parallel=PARALLEL, stop=self.setting.stop)
         for name, cause in outcome.skipped.items():
@@ -140,7 +150,14 @@ class _Run:
 
     def _result(self, node: Node) -> Done:
         if isinstance(node.work, Label):
-            return people.labels(self.setting, node.work, self._materials.found(node.needs["data"]))
+            if self.request.labels is not None:
+                return self.request.labels
+            return people.labels(
+                self.setting,
+                node.work,
+                self._materials.found(node.needs["data"]),
+                lambda waits: self._save(state="waiting" if waits else "running"),
+            )
         task = self._materials.task(node)
         if isinstance(node.work, Train):
             from aiga.runner import training  # brings optuna
@@ -204,14 +221,15 @@ class _Run:
         return self.record
 
 
-def _asked(project: Project, source: Source) -> str:
-    """Digest of what a run is asked: the project as overridden, and its source."""
-    return hashlib.sha256(f"{project.model_dump_json()}\n{source.digest}".encode()).hexdigest()
+def _asked(project: Project, folder: Path) -> str:
+    """Digest of what a run is asked: the project as overridden, and the code of its steps."""
+    code_ = [f"{file.relative_to(folder).as_posix()} {file_digest(file)}" for file in code.of_steps(project, folder)]
+    return hashlib.sha256("\n".join([project.model_dump_json(), *code_]).encode()).hexdigest()
 
 
-def _killed(place: Place, project: str, asked: str) -> RunRecord | None:
+def _killed(place: Place, project: str, asked: str, say: Callable[[str], None]) -> RunRecord | None:
     """The latest run, if it asked the same and was killed before its end."""
-    latest = record.latest(place.store, project)
+    latest = record.latest(place.store, project, say)
     return latest if latest is not None and latest.unfinished and latest.asked == asked else None
 
 

@@ -65,13 +65,17 @@ class Screen:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Draws the table for the last time, so that a person can be asked something below it."""
         if self._live is not None:
-            self._live.__exit__(*exc)  # type: ignore[arg-type]  # passed on as they came
+            self._live.stop()
             self._live = None
 
     def say(self, text: str) -> None:
         """Prints one line, above the table."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def expect(self, steps: list[str]) -> None:
         """Shows the steps that there are to do."""
@@ -148,7 +152,7 @@ class Screen:
             if row.state == "running" and row.began is not None:
                 seconds = time.monotonic() - row.began
             took = f"{seconds:.1f} s" if seconds is not None else ""
-            table.add_row(Text(mark, style=style), name, Text(took, style="dim"), Text(row.detail, style="dim"))
+            table.add_row(Text(mark, style=style), Text(name), Text(took, style="dim"), Text(row.detail, style="dim"))
         return table
 
     def _leaders(self) -> Table:
@@ -158,9 +162,10 @@ class Screen:
         running = sum(t.state == "running" for t in self._trials.values())
         table = Table(title=f"{len(self._trials)} trials, {running} running", title_justify="left", box=None)
         for heading in ("", "trial", self._metric, "state", "parameters"):
-            table.add_column(heading)
+            table.add_column(Text(heading))
         for place, (number, trial) in enumerate(ranked[:LEADERS], 1):
-            table.add_row(str(place), str(number), _short(trial.value), trial.state, trial.parameters)
+            told = (str(place), str(number), _short(trial.value), trial.state, trial.parameters)
+            table.add_row(*map(Text, told))
         return table
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiga.errors import UserError
+from aiga.errors import TransientError, UserError
 from aiga.runner import code, layout
 from aiga.runner.place import Place
+from aiga.spec.project import Project
 from aiga.store.digest import content_digest, file_digest
+from aiga.store.keys import LONGEST_PART, check_key
 
 
 @dataclass(frozen=True)
@@ -18,21 +20,49 @@ class Source:
 
     files: Mapping[str, Path]
     """By name relative to the project's folder."""
-    digest: str
-    """Of their names and contents."""
+    digests: Mapping[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Names of files that are not kept, and why."""
 
     @classmethod
-    def of(cls, folder: Path) -> Source:
-        files = {file.relative_to(folder).as_posix(): file for file in code.of_project(folder)}
-        lines = "\n".join(f"{name}\0{file_digest(file)}" for name, file in files.items())
-        return cls(files, content_digest(lines.encode()))
+    def of(cls, project: Project, folder: Path) -> Source:
+        found = {*code.of_project(project, folder), *code.of_steps(project, folder)}
+        named = {file.relative_to(folder).as_posix(): file for file in sorted(found)}
+        files = {name: file for name, file in named.items() if _is_key(name)}
+        left = dict.fromkeys(named.keys() - files.keys(), "its name cannot be one in a store")
+        for file in code.too_large(project, folder):
+            if file not in found:
+                left[file.relative_to(folder).as_posix()] = (
+                    f"it is above {code.LARGEST >> 20} MiB, and Git does not track it (what steps read is a source)"
+                )
+        return cls(files, {name: file_digest(file) for name, file in files.items()}, left)
+
+    @property
+    def digest(self) -> str:
+        """Of names and contents."""
+        return content_digest("\n".join(f"{name}\0{digest}" for name, digest in self.digests.items()).encode())
 
     def keep(self, place: Place) -> None:
-        """Puts it into the store, which may have it already."""
+        """Puts it into the store, which may have it already.
+
+        Raises:
+            TransientError: a file was written meanwhile.
+        """
         prefix = layout.code(place.project, self.digest)
+        there = {item.key for item in place.store.list(f"{prefix}/")}
         for name, file in self.files.items():
-            if not place.store.exists(f"{prefix}/{name}"):
-                place.store.upload(file, f"{prefix}/{name}")
+            key = f"{prefix}/{name}"
+            if key not in there and place.store.upload(file, key) != self.digests[name]:
+                place.store.delete(key)
+                raise TransientError(f"{file}: was written while the source was kept (run again)")
+
+
+def _is_key(name: str) -> bool:
+    try:
+        check_key(f"{'p' * LONGEST_PART}/{name}")
+    except UserError:
+        return False
+    return True
 
 
 def restore(place: Place, found: str, folder: Path) -> None:
@@ -46,4 +76,8 @@ def restore(place: Place, found: str, folder: Path) -> None:
     if not items:
         raise UserError(f"{place.project}: its source {found[:19]} is not in {place.store.address}")
     for item in items:
-        place.store.download(item.key, folder / item.key.removeprefix(prefix))
+        path = folder / item.key.removeprefix(prefix)
+        place.store.download(item.key, path)
+        with path.open("rb") as file:
+            if file.read(2) == b"#!":  # the store keeps no modes
+                path.chmod(0o755)

@@ -6,22 +6,19 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from aiga.errors import AigaError, TransientError, UserError
+from aiga.errors import AigaError, TransientError
 from aiga.names import METADATA
-from aiga.runner import attempt, code, documents, fingerprint, layout
-from aiga.runner.artefact import Artefact, Done
+from aiga.runner import attempt, code, contracts, documents, fingerprint, layout, reasons
+from aiga.runner.artefact import Artefact, Done, Task
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.place import Place
 from aiga.runner.setting import Setting
 from aiga.secrets.resolve import resolve
-from aiga.spec.base import Scalar, delta
-from aiga.spec.steps import Work
+from aiga.spec.base import delta
 from aiga.step.metadata import interrupted
 from aiga.step.order import Order
 from aiga.store import Missing
@@ -36,27 +33,9 @@ class StepFailed(AigaError):
     """A step that did not succeed, after all its tries."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One step with everything it takes."""
-
-    name: str
-    work: Work
-    files: Mapping[str, Artefact]
-    values: Mapping[str, Scalar]
-    parameters: Mapping[str, Scalar]
-    origins: Mapping[str, str] = field(default_factory=dict)
-    """Value to who gave it: `<tag>/<step>.<name>`."""
-
-    @property
-    def arguments(self) -> dict[str, Scalar]:
-        """Parameters, and values of earlier steps."""
-        return {**self.parameters, **self.values}
-
-
 def fingerprinted(setting: Setting, task: Task) -> Fingerprint:
     """What the task's result depends on."""
-    files = code.of_step(setting.folder, task.work.run)
+    files = code.of_step(setting.project, setting.folder, task.work.run)
     return fingerprint.of(
         call=task.work.run,
         code={f.relative_to(setting.folder).as_posix(): file_digest(f) for f in files},
@@ -64,6 +43,7 @@ def fingerprinted(setting: Setting, task: Task) -> Fingerprint:
         inputs={name: artefact.digest for name, artefact in task.files.items()},
         declared={"out": dict(task.work.outputs), "returns": dict(task.work.returns)},
         environment=setting.environment,
+        seed=task.seed,
     )
 
 
@@ -74,18 +54,18 @@ def do(setting: Setting, task: Task) -> Done:
         StepFailed: with the reason, and where its output is.
     """
     print_ = fingerprinted(setting, task)
-    found = reusable(setting, task.name, print_) if task.work.cache and not setting.fresh else None
+    found = again(setting, task, print_)
     if found is not None:
-        return reuse(setting, task.name, found)
+        return found
     reason = "the run asks for it" if setting.fresh else because(setting, task.name, print_)
     setting.screen.step(task.name, "running", reason)
     folder = setting.place.work(setting.tag, task.name)
     with setting.place.checkpoint(print_.key, setting.tag) as checkpoint:
         metadata = tried(setting, task, folder, checkpoint)
-    checked(task, folder)
+    contracts.check(task, {name: folder / "outputs" / file for name, file in task.work.outputs.items()})
     told = {**metadata, "fingerprint": dict(print_.parts)}
     done = kept(setting, task, folder, layout.step(setting.project.name, setting.tag, task.name), told)
-    remember(setting, task.name, print_)
+    remember(setting, task.name, print_, contract=contracts.digest(task))
     setting.screen.step(task.name, "done", reason)
     return done
 
@@ -109,6 +89,7 @@ def tried(
     """
     retries = setting.retries(task.work)
     pause = delta(retries.delay).total_seconds()
+    unchanged(task)
     for number in range(retries.limit + 1):
         order = ordered(setting, task, folder, checkpoint, trial)
         ended = attempt.run(
@@ -119,12 +100,13 @@ def tried(
             metrics=metrics,
         )
         if ended.code == 0 and not ended.cause:
+            unchanged(task)
             shutil.rmtree(checkpoint, ignore_errors=True)
-            return read_metadata(folder)
-        reason = _reason(folder, ended)
+            return reasons.metadata(folder)
+        reason = reasons.of(folder, ended)
         interrupted(order, reason)
-        last = number == retries.limit or ended.code == UserError.exit_code or setting.stop.is_set()
-        if last or ended.cause:
+        passing = ended.code < 0 or ended.code == TransientError.exit_code
+        if number == retries.limit or not passing or ended.cause or setting.stop.is_set():
             lost(setting, task, folder, trial)
             raise failed(task, folder, reason)
         setting.screen.say(f"{task.name}: {reason}; tried again in {pause:g} s")
@@ -152,7 +134,7 @@ def ordered(setting: Setting, task: Task, folder: Path, checkpoint: Path, trial:
         parameters=task.arguments,
         work=folder,
         checkpoint=checkpoint,
-        seed=getattr(task.work, "seed", None),
+        seed=task.seed,
         limits=setting.limits(task.work),
         digests={name: artefact.digest for name, artefact in task.files.items()},
         secrets=tuple(setting.project.secrets[name].env for name in task.work.secrets),
@@ -160,14 +142,35 @@ def ordered(setting: Setting, task: Task, folder: Path, checkpoint: Path, trial:
     )
 
 
-def checked(task: Task, folder: Path) -> None:
-    """Holds each output to its contract."""
-    if not task.work.expect:
-        return
-    from aiga.sources import expect  # brings pandas
+def unchanged(task: Task) -> None:
+    """Sees that the files a step is given are those whose digests it is recorded with.
 
-    for name, contract in task.work.expect.items():
-        expect.check(folder / "outputs" / task.work.outputs[name], contract, f"{task.name}.{name}")
+    Raises:
+        TransientError: somebody wrote to them.
+    """
+    for name, artefact in task.files.items():
+        if artefact.altered:
+            raise TransientError(
+                f"{task.name}: input {name} ({artefact.origin}): is not what this run read any more: somebody wrote "
+                "to it, or the step itself (run again: it is read anew)"
+            )
+
+
+def again(setting: Setting, task: Task, print_: Fingerprint) -> Done | None:
+    """The task's result of an earlier run, held to a contract that it was not held to then; None where it must run.
+
+    Raises:
+        UserError: it breaches the contract.
+    """
+    if not task.work.cache or setting.fresh:
+        return None
+    found = reusable(setting, task.name, print_)
+    if found is None:
+        return None
+    if contracts.digest(task) not in ("", _entry(setting, print_).get("contract")):
+        contracts.check(task, {name: artefact.local(setting.place) for name, artefact in found.outputs.items()})
+        _enter(setting, print_, found.where, contracts.digest(task))
+    return reuse(setting, task.name, found)
 
 
 def kept(setting: Setting, task: Task, folder: Path, prefix: str, metadata: Mapping[str, Any]) -> Done:
@@ -204,12 +207,11 @@ def lost(setting: Setting, task: Task, folder: Path, trial: int | None) -> None:
 
 def reusable(setting: Setting, name: str, print_: Fingerprint) -> Done | None:
     """The result of the same step with the same fingerprint, if the store still has all of it."""
-    store, project = setting.place.store, setting.project.name
+    store = setting.place.store
     try:
-        where = json.loads(store.read(layout.cached(project, print_.key)))["where"]
-        tag, _, step = where.partition("/")
+        tag, _, step = _entry(setting, print_)["where"].partition("/")
         found = stored(setting.place, tag, step)
-    except (Missing, ValueError, KeyError):
+    except (Missing, KeyError):
         return None
     whole = all(store.exists(artefact.key) for artefact in found.outputs.values())
     return replace(found, step=name, reused=True) if whole else None
@@ -240,11 +242,28 @@ def reuse(setting: Setting, name: str, found: Done) -> Done:
     return found
 
 
-def remember(setting: Setting, name: str, print_: Fingerprint) -> None:
-    """Notes that this run holds the result for the fingerprint, and what the step's latest one was."""
+def remember(setting: Setting, name: str, print_: Fingerprint, *, contract: str = "") -> None:
+    """Notes that this run holds the result for the fingerprint, and what the step's latest one was.
+
+    Args:
+        contract: digest of what the result was held to.
+    """
     store, project = setting.place.store, setting.project.name
-    store.write(layout.cached(project, print_.key), json.dumps({"where": f"{setting.tag}/{name}"}).encode())
+    _enter(setting, print_, f"{setting.tag}/{name}", contract)
     store.write(layout.cached(project, f"latest-{name}"), json.dumps(dict(print_.parts)).encode())
+
+
+def _enter(setting: Setting, print_: Fingerprint, where: str, contract: str) -> None:
+    entry = {"where": where, "contract": contract}
+    setting.place.store.write(layout.cached(setting.project.name, print_.key), json.dumps(entry).encode())
+
+
+def _entry(setting: Setting, print_: Fingerprint) -> dict[str, Any]:
+    """What was noted of a fingerprint; nothing where that is damaged or not there."""
+    try:
+        return dict(json.loads(setting.place.store.read(layout.cached(setting.project.name, print_.key))))
+    except (Missing, ValueError, TypeError):
+        return {}
 
 
 def because(setting: Setting, name: str, print_: Fingerprint) -> str:
@@ -256,31 +275,6 @@ def because(setting: Setting, name: str, print_: Fingerprint) -> str:
     return fingerprint.why(print_, Fingerprint(parts) if parts is not None else None)
 
 
-def read_metadata(folder: Path) -> dict[str, Any]:
-    try:
-        return dict(documents.load((folder / METADATA).read_text()))
-    except (OSError, TypeError, yaml.YAMLError):
-        return {}
-
-
 def failed(task: Task, folder: Path, reason: str) -> StepFailed:
     """What to tell: the step's own reason, and where all that it printed is."""
     return StepFailed(f"{task.name}: {reason}\n  all it printed: {folder / 'output.txt'}")
-
-
-def _reason(folder: Path, ended: attempt.Ended) -> str:
-    if ended.cause:
-        return ended.cause
-    error = read_metadata(folder).get("error") or {}
-    if error:
-        frames = error.get("frames") or []
-        own = [frame for frame in frames if not frame.startswith("/")]
-        place = f"\n    {(own or frames)[-1]}" if frames else ""
-        kind = error.get("type", "error")
-        told = "" if kind in (UserError.__name__, TransientError.__name__) else f"{kind}: "
-        return f"{told}{error.get('message', '')}{place}"
-    log = folder / "process.log"
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-    if ended.code < 0:
-        return f"it was ended by signal {-ended.code} (out of memory, if nobody sent one)"
-    return f"exit code {ended.code}{f': {last[0]}' if last else ''}"

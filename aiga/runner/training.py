@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from aiga.errors import AigaError
-from aiga.runner import attempt, layout, steps, trials
-from aiga.runner.artefact import Done
+from aiga.runner import attempt, began, layout, steps, trials
+from aiga.runner.artefact import Done, Task
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.setting import Setting
-from aiga.runner.steps import StepFailed, Task
+from aiga.runner.steps import StepFailed
 from aiga.search.study import Study, Trial
 from aiga.spec.search import Search
 from aiga.spec.steps import Train
 from aiga.store import Missing
-
-PRUNED = "pruned: worse than others at the same point"
 
 
 def do(setting: Setting, task: Task, train: Train) -> Done:
@@ -33,9 +29,9 @@ def do(setting: Setting, task: Task, train: Train) -> Done:
     if train.search is None:
         return steps.do(setting, task)
     print_ = trials.fingerprinted(setting, task, train.search)
-    found = steps.reusable(setting, task.name, print_) if train.cache and not setting.fresh else None
+    found = steps.again(setting, task, print_)
     if found is not None:
-        return steps.reuse(setting, task.name, found)
+        return found
     setting.screen.step(task.name, "running", steps.because(setting, task.name, print_))
     done = _Searching(setting, task, train.search, print_).run()
     setting.screen.step(task.name, "done")
@@ -48,8 +44,13 @@ class _Searching:
     def __init__(self, setting: Setting, task: Task, search: Search, print_: Fingerprint) -> None:
         self._setting, self._task, self._search, self._print = setting, task, search, print_
         self._checkpoints = Path()
-        self._prefix = layout.step(setting.project.name, setting.tag, task.name)
+        self._began, failed = began.of(setting, task, print_)
+        self._prefix = layout.step(setting.project.name, self._began.tag, task.name)
         self._study = Study.open(search, task.name, setting.place.store, f"{self._prefix}/search")
+        if failed:
+            self._study.forgive()
+            complete = sum(trial.state == "complete" for trial in self._study.ranked())
+            setting.screen.say(f"{task.name}: goes on with the search of {self._began.tag}: {complete} trials complete")
 
     def run(self) -> Done:
         """All trials, side by side as the file says, then the winner."""
@@ -70,7 +71,7 @@ class _Searching:
         for name in store.children(f"{self._prefix}/trials"):
             number = int(name)
             try:
-                told = trials.kept(self._setting, self._task, number)
+                told = trials.kept(self._began, self._task, number)
             except Missing:
                 continue
             value, _ = trials.value(told, self._search.objective.metric)
@@ -92,26 +93,25 @@ class _Searching:
     def _try(self, trial: Trial) -> None:
         screen, metric = self._setting.screen, self._search.objective.metric
         screen.trial(trial.number, trial.parameters)
-        watch = _Watch(
-            self._study, trial, metric, lambda value: screen.trial(trial.number, trial.parameters, value=value)
+        heard = trials.Heard(
+            self._study, trial.number, metric, lambda value: screen.trial(trial.number, trial.parameters, value=value)
         )
         task = trials.with_(self._task, trial.parameters)
-        folder = trials.folder(self._setting, self._task, trial.number)
+        folder = trials.folder(self._began, self._task, trial.number)
         checkpoint = self._checkpoints / f"{trial.slot:04d}"
         began = time.monotonic()
         try:
-            metadata = steps.tried(self._setting, task, folder, checkpoint, trial=trial.number, metrics=watch)
+            metadata = steps.tried(self._began, task, folder, checkpoint, trial=trial.number, metrics=heard)
         except attempt.Stopped:
             raise
         except AigaError as error:
-            state: Literal["pruned", "failed"] = "pruned" if watch.pruned else "failed"
             reason = str(error).splitlines()[0]
-            self._study.tell(trial.number, watch.last, state, reason, time.monotonic() - began)
-            screen.trial(trial.number, trial.parameters, state=state, value=watch.last, reason=reason)
+            self._study.tell(trial.number, heard.last, heard.failure, reason, time.monotonic() - began)
+            screen.trial(trial.number, trial.parameters, state=heard.failure, value=heard.last, reason=reason)
             return
         value, reason = trials.value(metadata, metric)
         if value is not None:
-            trials.keep(self._setting, task, trial.number, metadata)
+            trials.keep(self._began, task, trial.number, metadata)
         end: Literal["complete", "failed"] = "complete" if value is not None else "failed"
         self._study.tell(trial.number, value, end, reason, time.monotonic() - began)
         screen.trial(trial.number, trial.parameters, state=end, value=value, reason=reason)
@@ -121,27 +121,4 @@ class _Searching:
         if self._study.best() is None or failure is not None:
             raise StepFailed(f"{self._task.name}: {failure or 'no trial completed'}")
         ranked = [asdict(trial) for trial in self._study.ranked()]
-        return trials.take(self._setting, self._task, self._search, ranked, self._print)
-
-
-class _Watch:
-    """Hears what a trial logs, and says when to prune it."""
-
-    def __init__(self, study: Study, trial: Trial, metric: str, show: Any) -> None:
-        self._study, self._trial, self._metric, self._show = study, trial, metric, show
-        self._count = 0
-        self.last: float | None = None
-        self.pruned = False
-
-    def __call__(self, line: Mapping[str, Any]) -> str:
-        value = (line.get("metrics") or {}).get(self._metric)
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            return ""
-        self._count += 1
-        self.last = float(value)
-        self._show(self.last)
-        step = line.get("step")
-        if self._study.report(self._trial.number, self._count if step is None else int(step), self.last):
-            self.pruned = True
-            return PRUNED
-        return ""
+        return trials.take(self._setting, self._task, self._search, ranked, self._print, tag=self._began.tag)

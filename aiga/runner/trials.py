@@ -4,22 +4,51 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiga.names import METADATA
-from aiga.runner import documents, layout, steps
-from aiga.runner.artefact import Done
+from aiga.runner import contracts, documents, layout, steps
+from aiga.runner.artefact import Done, Task
 from aiga.runner.fingerprint import Fingerprint
 from aiga.runner.setting import Setting
-from aiga.runner.steps import Task
 from aiga.spec.base import plain
 from aiga.spec.search import Search
 
+if TYPE_CHECKING:
+    from aiga.search.study import Study
+
 HARMLESS = ("parallel", "maxFailures")
 """What changes how a search goes, and not what comes of it."""
+
+
+PRUNED = "pruned: worse than others at the same point"
+
+
+class Heard:
+    """Hears what a trial logs, tells the study of it, and says when to prune the trial."""
+
+    def __init__(self, study: Study, number: int, metric: str, show: Callable[[float], None] = lambda _: None) -> None:
+        self._study, self._number, self._metric, self._show = study, number, metric, show
+        self._count = 0
+        self.last: float | None = None
+        self.failure: Literal["pruned", "failed"] = "failed"
+        """What a trial is that did not come to its end."""
+
+    def __call__(self, line: Mapping[str, Any]) -> str:
+        value = (line.get("metrics") or {}).get(self._metric)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return ""
+        self._count += 1
+        self.last = float(value)
+        self._show(self.last)
+        step = line.get("step")
+        if self._study.report(self._number, self._count if step is None else int(step), self.last):
+            self.failure = "pruned"
+            return PRUNED
+        return ""
 
 
 def fingerprinted(setting: Setting, task: Task, search: Search) -> Fingerprint:
@@ -65,7 +94,13 @@ def kept(setting: Setting, task: Task, number: int) -> dict[str, Any]:
 
 
 def take(
-    setting: Setting, task: Task, search: Search, ranked: Sequence[Mapping[str, Any]], print_: Fingerprint
+    setting: Setting,
+    task: Task,
+    search: Search,
+    ranked: Sequence[Mapping[str, Any]],
+    print_: Fingerprint,
+    *,
+    tag: str,
 ) -> Done:
     """Makes the best trial's result that of the step, or that of a new training with its parameters.
 
@@ -73,6 +108,7 @@ def take(
         task: the step, without any trial's parameters.
         ranked: trials from best to worst, at least one of them complete.
         print_: what the search depended on when it began.
+        tag: the run that it began in, which has its trials.
     """
     best = ranked[0]
     own = with_(task, best["parameters"])
@@ -80,13 +116,20 @@ def take(
         where = setting.place.work(setting.tag, task.name) / "winner"
         metadata = steps.tried(setting, own, where, where.with_name("winner-checkpoint"))
     else:
-        where = folder(setting, task, best["number"])
-        metadata = _fetched(setting, task, best["number"], where)
-    steps.checked(own, where)
+        began = replace(setting, tag=tag)
+        where = folder(began, task, best["number"])
+        metadata = _fetched(began, task, best["number"], where)
+    contracts.check(own, {name: where / "outputs" / file for name, file in own.work.outputs.items()})
     table = [{key: row[key] for key in ("rank", "number", "parameters", "value", "state", "reason")} for row in ranked]
-    told = {**metadata, "winner": best["number"], "trials": table, "fingerprint": dict(print_.parts)}
+    told = {
+        **metadata,
+        "winner": best["number"],
+        "trials": table,
+        "search": f"{tag}/{task.name}",
+        "fingerprint": dict(print_.parts),
+    }
     done = steps.kept(setting, own, where, layout.step(setting.project.name, setting.tag, task.name), told)
-    steps.remember(setting, task.name, print_)
+    steps.remember(setting, task.name, print_, contract=contracts.digest(task))
     return done
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aiga.errors import AigaError
 from aiga.sources.read import Reader
 from aiga.sources.version import Version
 from aiga.spec.base import delta
@@ -26,38 +27,58 @@ class Due:
     reason: str = ""
 
 
-def next_look(project: Project, now: datetime, last_run: datetime) -> Due:
+@dataclass(frozen=True)
+class Watched:
+    """The project as its file is now, and what reads its sources."""
+
+    project: Project
+    reader: Reader
+
+
+def every(project: Project) -> timedelta:
+    """How often its sources are looked at."""
+    return delta(project.schedule.watch) if project.schedule.watch else DEFAULT
+
+
+def next_look(project: Project, now: datetime, last_run: datetime, last_look: datetime) -> Due:
     """The next moment at which something may have to be done.
 
     Args:
         last_run: when the last run began; a retraining that was due since is due now.
+        last_look: when sources were looked at.
     """
     schedule = project.schedule
-    every = delta(schedule.watch) if schedule.watch else DEFAULT
-    moments = [now + every] if project.sources else []
+    moments = [last_look + every(project)] if project.sources else []
     if schedule.retrain:
         due = times(schedule.retrain).after(last_run)
         if due <= now:
             return Due(now, f"schedule.retrain: {schedule.retrain}")
         moments.append(due)
-    return Due(min(moments, default=now + every))
+    return Due(min(moments, default=now + every(project)))
 
 
-def changed(project: Project, reader: Reader, seen: Mapping[str, Any]) -> str:
-    """Why a source is no more what the last run saw; nothing while all are."""
-    for name, source in project.sources.items():
-        if name not in seen:
-            return f"source {name}: is new"
-        reason = reader.changed(source, Version.recorded(seen[name]))
+def changed(watched: Watched, seen: Mapping[str, Any]) -> str:
+    """Why a source is no more what the last run saw; nothing while all are.
+
+    Raises:
+        AigaError: one cannot be reached, or not be read as it is.
+    """
+    sources = watched.project.sources
+    unread = [name for name in sources if name not in seen]
+    for name in unread:  # a run would fail at the first that cannot be read
+        watched.reader.read(name, sources[name])
+    if unread:
+        return f"source {unread[0]}: can be read"
+    for name, source in sources.items():
+        reason = watched.reader.changed(source, Version.recorded(seen[name]))
         if reason:
-            return f"source {name}: {reason}"
+            return reason
     return ""
 
 
 def watch(
-    project: Project,
-    reader: Reader,
-    again: Callable[[str], Mapping[str, Any]],
+    load: Callable[[], Watched],
+    again: Callable[[Watched, str], Mapping[str, Any]],
     *,
     stop: threading.Event,
     say: Callable[[str], None],
@@ -65,21 +86,38 @@ def watch(
 ) -> None:
     """Runs the project now, and again whenever there is a reason, until `stop` is set.
 
+    Trouble is told once and outlived: a file that is being edited, a source that cannot be reached.
+
     Args:
-        again: runs it for a reason, and returns the versions of its sources that it saw.
+        load: the project as its file is now.
+        again: runs it for a reason, and returns the versions of its sources that it saw, those of a run that failed
+            too; raises AigaError where it could not even begin.
     """
-    last_run = clock()
-    seen = again("it begins")
+    watched = load()
+    last_run, seen, told, announced = clock(), dict[str, Any](), "", False
+    reason = "it begins"
     while not stop.is_set():
-        due = next_look(project, clock(), last_run)
-        if not due.reason:
-            say(f"next look at {due.at.isoformat(timespec='seconds')}")
-            if stop.wait(max(0.0, (due.at - clock()).total_seconds())):
-                return
-        reason = due.reason or changed(project, reader, seen)
-        if not reason:
-            due = next_look(project, clock(), last_run)
+        try:
+            if reason:
+                last_run, announced = clock(), False
+                seen, told = dict(again(watched, reason)), ""
+                last_look = clock()
+            watched = load()
+            due = next_look(watched.project, clock(), last_run, last_look)
             reason = due.reason
+            if not reason and clock() >= due.at:
+                last_look = clock()
+                reason, told = changed(watched, seen), ""
+        except AigaError as error:
+            last_look, reason = clock(), ""
+            due = Due(last_look + every(watched.project))
+            if str(error) != told:
+                told = str(error)
+                say(f"watch: {told}")
         if reason:
-            last_run = clock()
-            seen = again(reason)
+            continue
+        if not announced:
+            announced = True
+            say(f"next look at {due.at.isoformat(timespec='seconds')}")
+        until = min(due.at, clock() + DEFAULT)  # the file may say otherwise by then
+        stop.wait(max(0.0, (until - clock()).total_seconds()))

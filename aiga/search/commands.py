@@ -12,13 +12,19 @@ from typing import Any
 
 from aiga.errors import AigaError
 from aiga.search.study import State, Study
+from aiga.spec.graph import TRAIN
 from aiga.spec.search import Search
 from aiga.store import Store
 
-STUDY = "search"
-"""Name of the study of a prefix that these commands share."""
+STUDY = TRAIN
+"""Name of the study of a prefix: that of the step, as `aiga run` calls it, which is the same search."""
 RETRIES = 2
 """How often a trial is tried again whose container ended without a record."""
+
+
+def opened(search: Search, store: Store, prefix: str, clock: Callable[[], float] = time.time) -> Study:
+    """The study under a prefix."""
+    return Study.open(search, STUDY, store, prefix, clock)
 
 
 def suggest(
@@ -29,7 +35,7 @@ def suggest(
     It is empty when the trials, the grid or the budget are used up. Trials of an earlier round that were never recorded
     are tried again first; so no trial may be running when this is called.
     """
-    study = Study.open(search, STUDY, store, prefix, clock)
+    study = opened(search, store, prefix, clock)
     study.abandon(RETRIES)
     trials: list[dict[str, Any]] = []
     while len(trials) < count and (trial := study.ask()):
@@ -50,7 +56,7 @@ def record(
     reports: Sequence[tuple[int, float]] = (),
 ) -> None:
     """A trial's result, with what it reported on the way as `(step, value)`. Recording again changes nothing."""
-    study = Study.open(search, STUDY, store, prefix)
+    study = opened(search, store, prefix)
     for step, reported in reports:
         study.report(number, step, reported)
     study.tell(number, value, state, reason, seconds)
@@ -62,7 +68,7 @@ def rank(search: Search, store: Store, prefix: str) -> list[dict[str, Any]]:
     Raises:
         AigaError: more trials failed than the file allows, or none completed.
     """
-    study = Study.open(search, STUDY, store, prefix)
+    study = opened(search, store, prefix)
     if failure := study.failure() or (None if study.best() else "no trial completed: there is no winner"):
         raise AigaError(f"train.search: {failure} (see the trials' logs)")
     return [asdict(trial) for trial in study.ranked()]

@@ -34,7 +34,7 @@ _FINISHED: dict[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 _SEARCH, _REASON, _SECONDS, _RETRY, _VOID = "search", "reason", "seconds", "retry_of", "void"
-"""Attributes in the journal. A trial is void that stands for nothing: tried again under another number, or surplus."""
+"""Attributes in the journal. A trial is void that is surplus, or given up; so is one that another is a retry of."""
 
 
 @dataclass(frozen=True)
@@ -184,17 +184,27 @@ class Study:
                     self.tell(trial.number, state="failed", reason=f"left without a result {tries + 1} times")
                     continue
                 if trial.number not in retried:
-                    whole = trial.params if trial.params.keys() == self._distributions.keys() else {}
-                    self._study.enqueue_trial(whole, user_attrs={SLOT: slot, _RETRY: trial.number})
+                    self._again(trial, slot)
                 self._storage.set_trial_user_attr(self._id(trial.number), _VOID, True)
                 self.tell(trial.number, state="failed", reason="abandoned")
             return [trial.number for trial in left]
+
+    def forgive(self) -> None:
+        """Let failed trials be tried again with the same parameters, as if they had not been."""
+        with self._lock:
+            trials = self._trials()
+            for trial in _failed(trials):
+                self._again(trial, slot_of(trial, trials))
+
+    def _again(self, trial: FrozenTrial, slot: int) -> None:
+        whole = trial.params if trial.params.keys() == self._distributions.keys() else {}
+        self._study.enqueue_trial(whole, user_attrs={SLOT: slot, _RETRY: trial.number})
 
     def ranked(self) -> list[Ranked]:
         """Finished trials: complete ones from best to worst, then pruned, then failed; equals by their number."""
         order = list(_FINISHED.values())
         sign = -1 if self._study.direction == StudyDirection.MAXIMIZE else 1
-        finished = [trial for trial in self._trials() if trial.state in _FINISHED and _VOID not in trial.user_attrs]
+        finished = [trial for trial in _standing(self._trials()) if trial.state in _FINISHED]
 
         def place(trial: FrozenTrial) -> tuple[int, float, int]:
             value = math.inf if trial.value is None else sign * trial.value
@@ -259,8 +269,14 @@ class Study:
             ) from error
 
 
+def _standing(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that are not void."""
+    retried = {trial.user_attrs.get(_RETRY) for trial in trials}
+    return [trial for trial in trials if _VOID not in trial.user_attrs and trial.number not in retried]
+
+
 def _failed(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    return [trial for trial in trials if trial.state == TrialState.FAIL and _VOID not in trial.user_attrs]
+    return [trial for trial in _standing(trials) if trial.state == TrialState.FAIL]
 
 
 def _identity(search: Search) -> dict[str, object]:

@@ -59,6 +59,13 @@ class Message:
     meta: Mapping[str, Any] = field(default_factory=dict)
     """Seldon's `meta`: tags, metrics, routing, requestPath."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors' values."""
+        return sum(
+            sum(map(len, each.data.flat)) if each.datatype == "BYTES" else each.data.nbytes for each in self.tensors
+        )
+
     def with_(self, **changes: Any) -> Message:
         return replace(self, **changes)
 
@@ -66,9 +73,11 @@ class Message:
 class ServingError(Exception):
     """What a client is answered in place of a prediction: an HTTP status, and a reason that it may read."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, of_model: bool = False) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+        self.of_model = of_model
+        """Whether the model's own code raised it, so that it says nothing of the server, which is well."""
 
 
 class BadRequest(ServingError):

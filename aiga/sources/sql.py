@@ -17,8 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from aiga.errors import TransientError, UserError
 from aiga.secrets.resolve import mask
-from aiga.sources import files
 from aiga.sources.context import Context
+from aiga.sources.marks import mark
 from aiga.sources.version import SNAPSHOT, Version, now
 from aiga.spec.sources import SqlSource
 from aiga.store.digest import file_digest
@@ -59,8 +59,8 @@ def changed(source: SqlSource, last: Version, folder: Path) -> str | None:
     what = f"source {last.name}"
     if (source.url, source.query) != (last.origin["url"], last.origin["query"]):
         return f"{what}: another query"
-    mark = _fingerprint(locate(what, source.url, folder))
-    return f"{what}: {source.url}: was written" if mark != last.origin["fingerprint"] else None
+    found = _fingerprint(locate(what, source.url, folder))
+    return f"{what}: {source.url}: was written" if found != last.origin["fingerprint"] else None
 
 
 def ordering(what: str, query: str) -> bool:
@@ -183,4 +183,4 @@ def _fingerprint(url: URL) -> str | None:
         return None
     path = Path(str(url.database))
     journal = path.with_name(f"{path.name}-wal")
-    return files.fingerprint({each.name: each for each in (path, journal) if each.is_file() and each.stat().st_size})
+    return mark({each.name: each for each in (path, journal) if each.is_file() and each.stat().st_size})

@@ -29,6 +29,8 @@ class Version:
     """Where it came from: plain values, among them what `restore` needs and when it was read."""
     rows: int | None = None
     """Rows, where they are known without reading it all."""
+    mark: str = ""
+    """Of files that are used where they are, when they were read; empty for a copy of our own."""
 
     def evidence(self) -> dict[str, Any]:
         """Plain values, without anything of this machine."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from aiga.names import LATEST, STAGES
 from aiga.spec import cron
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -97,10 +98,18 @@ NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 SOURCE = r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$"
 METRIC = r"^[A-Za-z_][A-Za-z0-9_.@/-]{0,99}$"
+_AT = rf"@([1-9]\d{{0,8}}|{'|'.join((*STAGES, LATEST))})"
+ADDRESS = rf"^({NAME[1:-1]}({_AT})?|{_AT})$"
+HEADER = r"^[A-Za-z0-9-]{1,64}$"
 WORDING = {
     NAME: ("must be at most 40 lower-case letters, digits and inner dashes, a letter first", "such as my-data-2"),
     IDENTIFIER: ("must be at most 63 letters, digits and underscores, no digit first", "such as learning_rate"),
     SOURCE: ("must be at most 63 letters, digits, dashes and underscores, a letter first", "such as raw_orders"),
+    ADDRESS: (
+        "must be a project's name, with @ and a version or a stage",
+        "such as digits, digits@3 or digits@staging",
+    ),
+    HEADER: ("must be at most 64 letters, digits and dashes", "such as x-user"),
     METRIC: ("must be at most 100 letters, digits and any of _ . @ / -, a letter first", "such as val_accuracy"),
 }
 """Pattern to the rule and the remedy as a message says them."""
@@ -111,6 +120,9 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 """A name that becomes an argument of a Python function."""
 SourceName = Annotated[str, StringConstraints(pattern=SOURCE)]
 MetricName = Annotated[str, StringConstraints(pattern=METRIC)]
+ModelAddress = Annotated[str, StringConstraints(pattern=ADDRESS)]
+"""A model of the registry: in production where it names no version, of this project where it names none."""
+HeaderName = Annotated[str, StringConstraints(pattern=HEADER)]
 Duration = Annotated[
     str,
     BeforeValidator(_duration),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aiga.spec.base import Duration, Identifier, MetricName, Model, Name, broken
+from aiga.spec.base import Duration, Identifier, MetricName, Model, ModelAddress, Name, broken
 from aiga.spec.steps import Work
 
 Computed = Literal[
@@ -100,4 +100,4 @@ class Evaluate(Work):
     metrics: tuple[Computed, ...] = Field(default=("accuracy",), description="Metrics that aiga computes.")
     gates: tuple[Gate, ...] = Field(default=(), description="What a candidate must fulfil, all of it.")
     suites: tuple[Suite, ...] = Field(default=(), description="Sets of chosen inputs that are scored as well.")
-    model: str | None = Field(default=None, description="Model address, where the project trains none.")
+    model: ModelAddress | None = Field(default=None, description="Model address, where the project trains none.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiga.spec.base import plain
+from aiga.spec.inactive import of_run, of_serving
 from aiga.spec.load import Loaded
 from aiga.spec.mistakes import shown
 from aiga.spec.places import Path, line, spelled, value, written
@@ -14,13 +15,6 @@ from aiga.spec.project import Project
 
 DEFAULT = "default"
 _INHERITED = ("resources", "retries", "timeout", "image")
-_INACTIVE = {
-    "monitors": "nothing is watched",
-    "policy": "nothing follows from alarms",
-    "alerts": "nobody is told by alerts",
-    "notify": "nobody is told of runs",
-}
-"""Blocks that are read and not acted on in this release."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +36,8 @@ def explain(loaded: Loaded) -> list[Row]:
 
 
 def inactive(project: Project) -> list[str]:
-    """A sentence for each block of the project that this release reads and does not act on."""
-    found = [f"{block}: this release does not act on it: {effect}" for block, effect in _blocks(project)]
-    if project.schedule.evaluate_production is not None:
-        found.append("schedule.evaluateProduction: this release does not act on it: production is not evaluated")
-    return found
-
-
-def _blocks(project: Project) -> Iterator[tuple[str, str]]:
-    return ((block, effect) for block, effect in _INACTIVE.items() if getattr(project, block))
+    """A sentence for each thing that the project says and this release does not act on."""
+    return of_run(project) + (of_serving(project.serve) if project.serve else [])
 
 
 def _rows(path: Path, found: Any, loaded: Loaded) -> Iterator[Row]:

@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from aiga.spec.base import Cron, Duration, MetricName, Model, Name, broken
+from aiga.spec.base import Cron, Duration, MetricName, Model, ModelAddress, Name, broken
 
 
 class _Monitor(Model):
     name: Name = Field(description="Its name.")
+    model: ModelAddress | None = Field(
+        default=None, description="Model address that is watched; what the project serves when left out."
+    )
 
 
 class DriftMonitor(_Monitor):

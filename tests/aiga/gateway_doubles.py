@@ -59,7 +59,8 @@ class Fake:
             self.cancelled += 1
             raise
         if "fails" in self.settings:
-            raise ServingError(self.settings["fails"], f"{self.name} is out of order")
+            of_model = bool(self.settings.get("of_model"))
+            raise ServingError(self.settings["fails"], f"{self.name} is out of order", of_model=of_model)
         if self.settings.get("raises"):
             raise ConnectionResetError("gone")
 

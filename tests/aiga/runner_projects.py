@@ -103,7 +103,7 @@ class Made:
     def aiga(self, *words: str, code: int = 0, **variables: str) -> str:
         """Runs a command to its end and returns what it printed."""
         process = self.start(*words, **variables)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=300)
         print(f"--- aiga {' '.join(words)} -> {process.returncode}\n{output}")
         assert process.returncode == code, output
         assert "Traceback" not in output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiga.errors import UserError
-from aiga.serving.deploy.plan import Beside, Version, first_share, mirrored, shares, sticky, versions
+from aiga.serving.deploy.plan import Beside, Version, first_share, sticky, versions
 from aiga.spec.serve import Serve
 
 
@@ -49,18 +49,26 @@ def test_a_shadow_has_no_share() -> None:
     assert found[2].at == "digits@staging"
 
 
-def test_another_share_leaves_everything_else() -> None:
-    before = versions("digits", CANARY, Beside("2"), Beside("3"))
-    after = shares(before, 50)
-    assert [(v.name, v.at, v.weight) for v in after] == [
-        ("main", "digits", 50),
-        ("canary", "digits@2", 50),
-        ("shadow", "digits@3", 0),
-    ]
+def test_other_versions_are_of_the_model_that_is_served() -> None:
+    found = versions("digits", block(model="iris@3"), Beside("2"), Beside("staging"))
+    assert [v.at for v in found] == ["iris@3", "iris@2", "iris@staging"]
 
 
-def test_only_a_split_keeps_callers_and_only_a_shadow_mirrors() -> None:
+def test_a_version_that_is_to_see_copies_alone_gets_no_traffic_unasked() -> None:
+    shadow = block(strategy={"type": "shadow"})
+    with pytest.raises(UserError, match=r"copies of the traffic alone \(--shadow staging; --canary staging=10"):
+        versions("digits", shadow, Beside("staging"), None)
+    assert [v.weight for v in versions("digits", shadow, Beside("staging", 10), None)] == [90, 10]
+
+
+def test_a_class_without_a_model_has_no_versions() -> None:
+    custom = block(server="custom", run="a:B")
+    with pytest.raises(UserError, match="2: a:B is served without a model"):
+        versions("digits", custom, Beside("2"), None, trained=False)
+    assert len(versions("digits", custom, Beside("2"), None)) == 2
+
+
+def test_only_a_split_keeps_callers() -> None:
     assert sticky(SPLIT) == "x-caller"
     assert sticky(CANARY) is None
-    assert mirrored(block(strategy={"type": "shadow"}))
-    assert not mirrored(CANARY)
+    assert sticky(block(strategy={"type": "ab", "header": "X-User"})) == "x-user", "as the gateway compares it"

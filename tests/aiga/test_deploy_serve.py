@@ -7,7 +7,6 @@ import json
 import math
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -21,7 +20,12 @@ import numpy as np
 import pytest
 import requests
 import tritonclient.grpc as triton
+from deploy_world import port, until_ready
+from PIL import Image
 from runner_projects import Made, made
+
+from aiga.serving.client import protocols
+from aiga.serving.client.connection import Deployment
 
 STEPS = '''
 """Adds a number to sixteen others, as an ONNX model."""
@@ -88,12 +92,6 @@ class Served:
         return requests.post(f"{self.base}{path}", json=body, timeout=30)
 
 
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     project = made(tmp_path_factory.mktemp("served"), PROJECT, STEPS)
@@ -107,7 +105,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     words = ["serve", "--port", str(own), "--grpc-port", str(grpc), "--canary", "staging", "--events", events]
     found = Served(project, project.start(*words), own, grpc, handler.taken)
     try:
-        _until_ready(found)
+        until_ready(found.process, found.http)
         yield found
     finally:
         if found.process.poll() is None:
@@ -115,22 +113,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         output, _ = found.process.communicate(timeout=60)
         print(output)
         sink.shutdown()
-
-
-def _until_ready(found: Served) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        if found.process.poll() is not None:
-            output, _ = found.process.communicate()
-            if "package index could not be reached" in output:
-                pytest.skip("the model server's environment needs a package index: aiga serve where there is one")
-            raise AssertionError(output)
-        try:
-            if requests.get(f"http://127.0.0.1:{found.http}/ready", timeout=1).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.2)
-    raise AssertionError("it is not ready")
 
 
 def answered(row: list[int]) -> bool:
@@ -165,6 +147,13 @@ def test_v2_answers_by_grpc(served: Served) -> None:
         headers = {"seldon": "line", "namespace": "project-line"}
         answer = client.infer("line", [given], headers=headers)
     assert answered(answer.as_numpy("OUTPUT0")[0].tolist())
+
+
+def test_one_row_is_answered_in_each_protocol(served: Served) -> None:
+    deployment = Deployment(f"http://127.0.0.1:{served.http}", "line")
+    answers = dict(protocols.each(deployment, f"127.0.0.1:{served.grpc}", ROW))
+    assert list(answers) == ["v2 by REST", "v2 by gRPC", "TensorFlow by REST", "Seldon by REST"]
+    assert all(answered(numbers) for numbers in answers.values()), answers
 
 
 @pytest.mark.parametrize(
@@ -211,11 +200,48 @@ def test_traffic_is_split_as_the_strategy_begins_and_every_prediction_is_logged(
         assert set(of) == asked
 
 
+def test_the_canary_gets_another_share_while_it_runs(served: Served) -> None:
+    assert "canary: 100 % of the traffic" in served.project.aiga("canary", "100")
+    body = {"inputs": [{"name": "INPUT0", "datatype": "INT32", "shape": [1, 16], "data": ROW}]}
+
+    def next_one() -> str:
+        return served.post("/v2/models/line/infer", body).headers["x-aiga-predictor"]
+
+    deadline = time.monotonic() + 30
+    while {next_one() for _ in range(20)} != {"canary"}:
+        assert time.monotonic() < deadline, "all goes to the canary"
+
+
 def test_predict_is_the_shortest_client(served: Served) -> None:
     served.project.write("rows.csv", ",".join(f"c{n}" for n in ROW) + "\n" + ",".join(map(str, ROW)) + "\n")
     words = ["predict", "line", "--file", "rows.csv", "--address", f"http://127.0.0.1:{served.http}", "--json"]
     told = json.loads(served.project.aiga(*words).splitlines()[-1])
     assert answered(np.array(told["outputs"][0]["data"]).ravel().tolist())
+
+
+def test_the_lineage_of_a_prediction_is_that_of_the_version_that_gave_it(served: Served) -> None:
+    body = {"inputs": [{"name": "INPUT0", "datatype": "INT32", "shape": [1, 16], "data": ROW}]}
+    for variant, model, more in (("main", "line@1", 1), ("canary", "line@2", 2)):
+        headers = {"x-aiga-variant": variant}
+        answer = requests.post(f"{served.base}/v2/models/line/infer", json=body, headers=headers, timeout=30)
+        identity = answer.headers["seldon-puid"]
+        deadline = time.monotonic() + 10
+        while identity not in kept(served) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        told = served.project.aiga("lineage", identity)
+        assert f"prediction {identity}" in told and f"by {variant} (v2, 200)" in told
+        assert model in told and f"more={more}" in told, "on to the model's parameters"
+
+
+def kept(served: Served) -> str:
+    return "".join(file.read_text() for file in (served.project.home / "predictions" / "line").glob("*.jsonl"))
+
+
+def test_predict_scales_a_picture_as_it_is_told(served: Served) -> None:
+    Image.fromarray(np.full((4, 4), 255, np.uint8)).save(served.project.folder / "white.png")
+    words = ["predict", "line", "--file", "white.png", "--address", f"http://127.0.0.1:{served.http}", "--json"]
+    told = json.loads(served.project.aiga(*words, "--white", "16").splitlines()[-1])
+    assert set(np.array(told["outputs"][0]["data"]).ravel().tolist()) <= {17, 18}
 
 
 def test_metrics_have_seldons_names(served: Served) -> None:
@@ -235,3 +261,5 @@ def test_it_ends_in_order_and_leaves_nothing(served: Served) -> None:
         requests.get(f"http://127.0.0.1:{served.http}/ready", timeout=2)
     left = subprocess.run(["pgrep", "-f", str(Path(served.project.home))], capture_output=True, text=True, check=False)
     assert left.stdout == "", "no server is left"
+    identity = re.findall(r'"request":"([^"]+)"', kept(served))[-1]
+    assert "line@" in served.project.aiga("lineage", identity), "what it answered is known when it is gone"

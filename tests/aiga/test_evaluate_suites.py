@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from evaluate_world import predictions
 
-from aiga.evaluate.suites import Pair, SuiteScore, judge, outstanding, score
+from aiga.evaluate.suites import SuiteScore, judge, score
 from aiga.spec.evaluate import Suite
 
 
@@ -59,12 +59,3 @@ def test_scores_of_different_versions_are_not_compared(own: Any, production: Any
     (verdict,) = judge([suite()], own, production)
     assert not verdict.passed
     assert verdict.reason.startswith(f"not judged: {reason}")
-
-
-def test_production_is_scored_again_when_a_suite_grows_or_a_model_takes_over() -> None:
-    done = {Pair("blurred", 1, "accuracy", 7)}
-    assert outstanding([suite(version=1)], 7, done) == []
-    assert outstanding([suite(version=2)], 7, done) == [Pair("blurred", 2, "accuracy", 7)]
-    assert outstanding([suite(version=1)], 8, done) == [Pair("blurred", 1, "accuracy", 8)]
-    assert outstanding([suite(version=1, metric="f1")], 7, done) == [Pair("blurred", 1, "f1", 7)]
-    assert outstanding([suite()], None, done) == []

@@ -91,6 +91,8 @@ def test_a_stop_without_anybody_to_deliver_to_ends_in_time_and_counts_what_is_lo
         await world.gateway.stop()
         assert time.monotonic() - begun < 10
         assert sends.drops == {"stopped": 20}
+        (line,) = world.gateway.log.accounts
+        assert f"events to {receiver.url}: 0 delivered, 20 dropped (20 stopped; " in line
 
     gw.with_events(scenario, drain=0.5)
 
@@ -106,6 +108,8 @@ def test_what_memory_cannot_hold_goes_to_disk_and_from_there_to_the_next_process
         await gw.until(lambda: gw.sender(world).spooled_bytes)
         await world.gateway.stop()
         assert not sum(one.drops.total() for one in world.gateway.log.senders.values())
+        (line,) = world.gateway.log.accounts
+        assert f"bytes on disk for the next start ({tmp_path / 'spool'}), 0 dropped" in line, "the stop tells where"
 
     async def after(world: gw.World, receiver: gw.Receiver) -> None:
         await gw.until(lambda: len(receiver.got) >= 200)

@@ -163,7 +163,7 @@ def test_a_v2_request_is_handed_on_as_it_came_where_the_predictor_takes_it() -> 
         status, answer, headers = await world.infer(body=raw)
         assert (status, answer["outputs"][0]["data"]) == (200, [1])
         body, handed_on, call = world.fake("main").bodies[0]
-        assert body == raw and handed_on == {"content-type": "application/octet-stream"}
+        assert body == raw and handed_on == {"content-type": "application/json"}
         assert call.request_id == headers["seldon-puid"]
         assert (await world.infer(gw.PREDICTIONS, {"data": {"ndarray": [[1, 2]]}}))[0] == 200
         assert len(world.fake("main").bodies) == 1, "only v2 can be handed on as it is"

@@ -155,8 +155,8 @@ class TestMeta:
         assert meta["routing"] == {"r": 1, "c": -1, "b": -1, "d": -1}
 
     def test_the_way_holds_what_served_each_node(self) -> None:
-        graph = transformer("t", unit("model", "a", run=None, model="digits/7"))
-        assert self.meta(graph, {})["requestPath"] == {"t": "steps:T", "a": "digits/7"}
+        graph = transformer("t", unit("model", "a", run=None, model="digits@7"))
+        assert self.meta(graph, {})["requestPath"] == {"t": "steps:T", "a": "digits@7"}
 
     def test_a_node_may_say_itself_what_it_is(self) -> None:
         said = {"a": {"requestPath": {"a": "image:1", "t": "of no account"}}}

@@ -135,7 +135,7 @@ def test_mlserver_gets_an_mlflow_model_as_a_folder(tmp_path: Path) -> None:
 
 def test_a_pickled_model_is_laid_out_only_on_request(tmp_path: Path) -> None:
     model = registry_world.model_file(tmp_path, b"content", "m.joblib")
-    with pytest.raises(UserError, match=r"is pickled \(joblib\).*allow_pickle: true"):
+    with pytest.raises(UserError, match=r"is pickled \(joblib\).*serve.allowPickle: true"):
         lay_out(model, "joblib", "sklearn", "digits", tmp_path / "served")
     assert not (tmp_path / "served").exists()
 

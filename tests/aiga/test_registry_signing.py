@@ -79,6 +79,20 @@ def test_changed_evidence_is_refused(
     assert not (tmp_path / "fetched").exists() and registry.history() == ()
 
 
+def test_who_approved_a_version_is_signed_with_the_rest_of_its_evidence(registry: Registry, tmp_path: Path) -> None:
+    before = registry.get(1).evidence
+    registry.approved(1, "ada", SigningKey.load_or_create("digits"))
+    after = registry.verify(1).evidence
+    assert (before.approver, after.approver) == (None, "ada")
+    assert after.model_dump(exclude={"approver", "signature", "metrics"}) == before.model_dump(
+        exclude={"approver", "signature", "metrics"}
+    ), "nothing else has changed"
+    assert registry.fetch(1, tmp_path / "fetched").is_file()
+    change(registry, "approver", value="mallory")
+    with pytest.raises(Untrusted):
+        registry.approved(1, "eve", SigningKey.load_or_create("digits"))
+
+
 def test_a_changed_model_is_refused_and_not_handed_out(registry: Registry, tmp_path: Path) -> None:
     key = "digits/models/1/model.onnx"
     registry.store.write(key, b"another model")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime
@@ -13,9 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aiga.runner import code, fingerprint, layout, schedule
+from aiga.runner import code, fingerprint, layout, schedule, snapshot
 from aiga.runner.fingerprint import Fingerprint
+from aiga.runner.place import Place
 from aiga.runner.screen import Screen
+from aiga.runner.snapshot import Source
+from aiga.spec import Project, load
+from aiga.store import open_store
 
 
 def test_tags_sort_by_time() -> None:
@@ -24,9 +30,13 @@ def test_tags_sort_by_time() -> None:
     assert all(layout.TAG.fullmatch(tag) for tag in tags)
 
 
+NOTHING = Project.model_validate({"apiVersion": "aiga.dev/v1", "name": "line"})
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "lib").mkdir()
+    tmp_path = tmp_path / "project"
+    (tmp_path / "lib").mkdir(parents=True)
     (tmp_path / "lib" / "__init__.py").write_text("")
     (tmp_path / "lib" / "deep.py").write_text("from .other import x\n")
     (tmp_path / "lib" / "other.py").write_text("import json\nx = 1\n")
@@ -48,18 +58,78 @@ def project(tmp_path: Path) -> Path:
         ("./run.sh", ["run.sh"]),
         (
             "make all",
-            ["a.py", "b.py", "c.py", "lib/__init__.py", "lib/deep.py", "lib/other.py", "run.sh"],
+            ["a.py", "b.py", "c.py", "data.bin", "lib/__init__.py", "lib/deep.py", "lib/other.py", "run.sh"],
         ),
     ],
 )
 def test_a_step_depends_on_the_files_that_it_leads_to(project: Path, call: str, files: list[str]) -> None:
-    assert [f.relative_to(project).as_posix() for f in code.of_step(project, call)] == files
+    assert [f.relative_to(project).as_posix() for f in code.of_step(NOTHING, project, call)] == files
+
+
+def kept(project: Path, file: str = "{apiVersion: aiga.dev/v1, name: line}") -> Source:
+    (project / "project.yaml").write_text(file)
+    return Source.of(load(project).project, project)
+
+
+SOURCES = """
+apiVersion: aiga.dev/v1
+name: line
+sources: {rows: {kind: files, path: rows.csv}, parts: {kind: files, path: "parts/*.csv"}}
+etl: [{name: own, run: "./tool big.bin {inputs.rows}", in: [rows]}]
+"""
+
+
+def git(project: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words], cwd=project, check=True)
+
+
+@pytest.mark.parametrize("tracked", [False, True], ids=["without Git", "with Git"])
+def test_the_source_is_everything_but_data_and_what_is_ignored(
+    project: Path, tracked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code, "LARGEST", 50)
+    own = {name for name in kept(project).files if name != "project.yaml"}
+    for name in ("train.R", "Makefile", "page.j2", "params.ini", "a note.ipynb", "table.csv", "tool"):
+        (project / name).write_text("x")
+    for name in ("rows.csv", "parts/1.csv", ".venv/lib.py", "env/pyvenv.cfg", "env/lib.py", "out/.store/x", "out/y"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("x")
+    (project / "big.bin").write_bytes(bytes(60))
+    (project / "large.txt").write_bytes(bytes(60))
+    if tracked:
+        (project / ".gitignore").write_text(".venv\nignored.txt\n")
+        (project / "ignored.txt").write_text("x")
+        (project / "tracked.txt").write_bytes(bytes(60))
+        git(project, "init", "-q")
+        git(project, "add", "tracked.txt")
+    found = kept(project, SOURCES)
+    more = {"train.R", "Makefile", "page.j2", "params.ini", "a note.ipynb", "table.csv", "tool", "project.yaml"}
+    expected = own | more | {"big.bin"} | ({".gitignore", "tracked.txt"} if tracked else set())
+    assert set(found.files) == expected, "big.bin is named by a step"
+    assert list(found.left_out) == ["large.txt"]
+
+
+def test_a_name_that_no_store_can_hold_is_left_out_and_told(project: Path) -> None:
+    (project / "two\nlines.txt").write_text("x")
+    found = kept(project)
+    assert "two\nlines.txt" not in found.files
+    assert "cannot be one in a store" in found.left_out["two\nlines.txt"]
+
+
+def test_source_is_had_back_as_it_was_and_scripts_can_be_run(project: Path, tmp_path: Path) -> None:
+    (project / "run.sh").write_text("#!/bin/sh\necho\n")
+    found = kept(project)
+    there = Place("line", tmp_path / "home", open_store(str(tmp_path / "store")))
+    found.keep(there)
+    snapshot.restore(there, found.digest, tmp_path / "restored")
+    assert Source.of(load(project).project, tmp_path / "restored").digest == found.digest
+    assert os.access(tmp_path / "restored" / "run.sh", os.X_OK)
 
 
 def test_modules_that_import_each_other_are_followed_once(project: Path) -> None:
     (project / "a.py").write_text("import b\n")
     (project / "b.py").write_text("import a\n")
-    assert [f.name for f in code.of_step(project, "a:f")] == ["a.py", "b.py"]
+    assert [f.name for f in code.of_step(NOTHING, project, "a:f")] == ["a.py", "b.py"]
 
 
 def printed(**parts: str) -> Fingerprint:

@@ -297,6 +297,7 @@ def test_labels_are_waited_for_and_asked_for_once(line: Made) -> None:
     line.write("few.csv", "row,label\n0,1\n")
     assert "asks for 2 labels" in line.aiga("label", run, "--file", "few.csv", code=2)
     line.write("labels.csv", "row,label\n0,1\n1,0\n")
+    assert re.search(rf"^{run}\s+waiting", line.aiga("runs"), re.MULTILINE)
     line.aiga("label", run, "--file", "labels.csv")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output

@@ -275,3 +275,25 @@ def test_a_study_does_not_go_on_as_another_search(tmp_path: Path, change: dict[s
     opened(tmp_path, searching())
     with pytest.raises(UserError, match=f"train.search: {next(iter(change))} must be as when the study train"):
         opened(tmp_path, searching(**change))
+
+
+def test_forgiven_trials_are_tried_again_in_their_slots_and_count_no_more(tmp_path: Path) -> None:
+    search = searching(trials=4)
+    study = opened(tmp_path, search)
+    good, bad = study.ask(), study.ask()
+    assert good and bad
+    study.tell(good.number, 0.5)
+    study.tell(bad.number, state="failed", reason="the disk was full")
+    assert study.failure() and study.ask() is None
+    resumed = opened(tmp_path, search)
+    resumed.forgive()
+    assert resumed.failure() is None
+    again = resumed.ask()
+    assert again and (again.slot, again.parameters) == (bad.slot, bad.parameters)
+    resumed.tell(again.number, 0.7)
+    worked(resumed)
+    ranked = resumed.ranked()
+    assert sorted(one.number for one in ranked) == [0, 2, 3, 4]
+    assert {one.state for one in ranked} == {"complete"}
+    resumed.forgive()
+    assert resumed.ask() is None, "what was forgiven and then went well is not tried again"

@@ -68,7 +68,7 @@ def test_servers_of_a_cluster_are_stood_in_for_where_the_model_is_onnx(tmp_path:
 def test_pickled_models_need_leave_and_bring_the_versions_that_pickled_them(tmp_path: Path) -> None:
     packages = {"scikit-learn": "1.5.2", "numpy": "1.26.4", "matplotlib": "3.0.0"}
     served = Served("m", "sklearn", model(tmp_path, "m.joblib"), "joblib", "2", packages)
-    with pytest.raises(UserError, match="allow_pickle"):
+    with pytest.raises(UserError, match="allowPickle"):
         arrange([served], tmp_path / "refused", tmp_path)
     laid = arrange([served], tmp_path / "served", tmp_path, allow_pickle=True)
     assert settings(laid.folder, "m")["implementation"] == "mlserver_sklearn.SKLearnModel"

@@ -1,4 +1,4 @@
-"""Files are read where they are, and what is overwritten later can still be had."""
+"""Files are read as they are now, and what is overwritten later can still be had."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sources_world import World, tree
 
-from aiga.errors import UserError
+from aiga.errors import TransientError, UserError
 from aiga.sources import files
+from aiga.sources.marks import mark
 from aiga.spec.sources import FilesSource
 from aiga.store import Corrupt, Missing
 
@@ -28,10 +29,43 @@ def test_overwritten_data_is_restored_from_its_snapshot(world: World) -> None:
     first = world.reader().read("orders", source("data/orders.csv"))
     path.write_text("a\n2\n")
     second = world.reader().read("orders", source("data/orders.csv"))
-    assert first.path == second.path == path
+    assert (first.path.read_text(), second.path.read_text()) == ("a\n1\n", "a\n2\n"), "each is what was read then"
     assert world.restored(first).read_text() == "a\n1\n"
     assert world.restored(second).read_text() == "a\n2\n"
     assert world.restored(first).name == "orders.csv"
+
+
+def test_what_is_written_to_the_files_later_does_not_reach_who_reads_the_version(world: World) -> None:
+    file, part = world.file("orders.csv", "a\n1\n"), world.file("parts/cat/1.csv", "1")
+    read = [world.reader().read("x", source(path)) for path in ("orders.csv", "parts", "parts/*/*.csv")]
+    for path in (file, part):
+        path.write_text("other")
+    assert read[0].path.read_text() == "a\n1\n" and read[0].path.name == "orders.csv"
+    assert [tree(version.path) for version in read[1:]] == [{"cat/1.csv": b"1"}] * 2
+    assert not read[0].path.stat().st_mode & 0o222
+
+
+def test_what_is_too_large_to_be_copied_is_used_where_it_is_and_marked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "COPIED", 3)
+    path = world.file("orders.csv", "a\n1\n")
+    version = world.reader().read("orders", source("orders.csv"))
+    assert version.path == path and version.mark == mark(path)
+    assert not list((world.root / "cache").glob("data/*")), "no second copy of it"
+    path.write_text("a\n2\n")
+    assert mark(path) != version.mark
+    assert world.restored(version).read_text() == "a\n1\n"
+
+
+def test_a_file_that_is_written_while_it_is_copied_is_worth_another_try(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = world.file("orders.csv", "a\n1\n")
+    copy = files.shutil.copyfile
+    monkeypatch.setattr(files.shutil, "copyfile", lambda *each: [path.write_text("half"), copy(*each)])
+    with pytest.raises(TransientError, match=r"source orders: orders\.csv changed while it was read"):
+        world.reader().read("orders", source("orders.csv"))
 
 
 def test_a_folder_is_restored_as_it_was(world: World) -> None:
@@ -104,7 +138,8 @@ def test_what_was_damaged_in_the_cache_is_fetched_again(world: World) -> None:
 
 def test_a_file_outside_the_project_is_allowed(world: World, tmp_path: Path) -> None:
     (tmp_path / "shared.csv").write_text("a\n1\n")
-    assert world.reader().read("shared", source(str(tmp_path / "shared.csv"))).path == tmp_path / "shared.csv"
+    read = world.reader().read("shared", source(str(tmp_path / "shared.csv")))
+    assert read.path.read_text() == "a\n1\n"
 
 
 @pytest.mark.parametrize(

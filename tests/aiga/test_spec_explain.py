@@ -70,5 +70,19 @@ def test_blocks_that_nothing_acts_on_say_so() -> None:
     assert all("does not act on it" in line and "\n" not in line for line in found)
 
 
+def test_what_serving_does_not_act_on_is_told_where_the_file_says_it() -> None:
+    serve = "{model: a@1, replicas: {max: 3}, strategy: {type: canary, steps: [10, 100], abortOn: [errors>1%]}}"
+    found = inactive(project(f"serve: {serve}\n"))
+    keys = [line.split(":")[0] for line in found]
+    assert keys == ["serve.replicas", "serve.strategy.abortOn", "serve.strategy.steps"]
+    assert inactive(project("serve: {model: a@1, strategy: {type: canary}}\n")) == []
+
+
+def test_what_only_a_cluster_has_is_told() -> None:
+    steps = "etl: [{name: a, run: a:b, image: x, resources: {spot: true}}]\nresources: {gpu: 1, cpu: 2}\n"
+    keys = [line.split(":")[0] for line in inactive(project(steps))]
+    assert keys == ["resources.gpu", "etl[0].image", "etl[0].resources.spot"]
+
+
 def test_a_project_without_them_says_nothing() -> None:
     assert inactive(project(TEXT)) == []

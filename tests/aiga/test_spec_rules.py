@@ -121,6 +121,13 @@ ROWS = [
     # serving
     ("serve: {server: custom}", "3: serve.run: missing: server custom needs run or graph"),
     ("serve: {}", "3: serve.model: missing: is required where the project trains none"),
+    ("serve: {model: a@0}", "3: serve.model: a@0: must be a project's name, with @ and a version or a stage"),
+    ("serve: {model: a@1, fallback: A}", "3: serve.fallback: A: must be a project's name, with @"),
+    ("serve: {model: a@1, timeout: 0s}", "3: serve.timeout: 0s: must be above 0 and at most 1d"),
+    ("serve: {model: a@1, circuit: {open: 2d}}", "3: serve.circuit.open: 2d: must be above 0 and at most 1d"),
+    ("serve: {model: a@1, strategy: {type: ab, header: a b}}", "header: a b: must be at most 64 letters, digits"),
+    ("serve: {server: custom, run: python a.py}", "3: serve.run: python a.py: must be module:Class"),
+    ("serve: {model: a@1, parameters: {threds: 2}}", "3: serve.parameters.threds: 2: nothing takes it"),
     ("serve: {model: a@1, server: triton}", "3: serve.server: triton: its image is not under an OSI licence"),
     ("serve: {model: a@1, run: a:B}", "3: serve.run: a:B: is not for server onnx (write server: custom)"),
     (GRAPH + "      []\n", "8: serve.graph.children: missing: a router has some"),
@@ -137,6 +144,36 @@ ROWS = [
         GRAPH + "      - {name: a, kind: transformer}\n",
         "9: serve.graph.children[0].run: missing: a transformer needs it",
     ),
+    (
+        GRAPH.replace("    run: a:B\n", "") + "      - {name: a, kind: model, model: a@1}\n",
+        "7: serve.graph.children: a: a router without run chooses between two (add run: module:Class)",
+    ),
+    (
+        GRAPH.replace("run: a:B", "parameters: {ratioA: 3}") + 2 * "      - {name: a, kind: model, model: a@1}\n",
+        [
+            "7: serve.graph.parameters.ratioA: 3: must be a share from 0 to 1 (such as 0.5)",
+            "10: serve.graph.children[1].name: a: is the name of",
+        ],
+    ),
+    (
+        GRAPH + "      - {name: a, kind: model, model: a@1, parameters: {threds: 2}}\n",
+        "9: serve.graph.children[0].parameters.threds: 2: nothing takes it: a model without run has no such parameter "
+        "(write threads, or take it out)",
+    ),
+    (
+        GRAPH + "      - {name: a, kind: model, server: custom}\n",
+        "9: serve.graph.children[0].run: missing: server custom needs it (add run: module:Class)",
+    ),
+    (
+        GRAPH + "      - {name: a, kind: model, server: sklearn, run: a:B}\n",
+        "9: serve.graph.children[0].server: sklearn: runs no class (take it out: run says what serves)",
+    ),
+    (
+        GRAPH.replace("router", "combiner").replace("run: a:B", "model: a@1")
+        + "      - {name: a, kind: model, model: a@1}\n",
+        "7: serve.graph.model: a@1: a combiner is no model (take it out, or write kind: model)",
+    ),
+    (GRAPH + "      - {name: a, kind: model, run: a}\n", "children[0].run: a: must be module:Class"),
     (GRAPH + "      - {name: a, kind: model}\n", "9: serve.graph.children[0].model: missing: is required"),
     (
         GRAPH + "      - {name: a, kind: model, model: a@1}\n  model: a@1",
@@ -159,7 +196,11 @@ ROWS = [
     ("schedule: {evaluateProduction: 0 3 * * 0}", "there is no evaluate block for it"),
     ("schedule: {watch: 1h}", "there is no sources block for it"),
     (
-        "monitors: [{name: a, kind: drift}, {name: a, kind: outlier}]",
+        "monitors: [{name: a, kind: drift}]",
+        "3: monitors[0].model: missing: is required where the project neither trains nor serves one",
+    ),
+    (
+        "monitors: [{name: a, kind: drift, model: m@1}, {name: a, kind: outlier, model: m}]",
         "3: monitors[1].name: a: is the name of monitors[0] too",
     ),
     (
@@ -167,15 +208,16 @@ ROWS = [
         "3: alerts[1].name: a: is the name of alerts[0] too",
     ),
     (
-        "monitors: [{name: inputs, kind: drift}]\npolicy: [{when: input.drift, do: [alert]}]",
+        "monitors: [{name: inputs, kind: drift, model: m@staging}]\npolicy: [{when: input.drift, do: [alert]}]",
         "4: policy[0].when: input.drift: is no monitor (did you mean inputs?)",
     ),
     (
-        "monitors: [{name: a, kind: drift}]\npolicy: [{when: a, do: [alert, retrain]}]",
+        "monitors: [{name: a, kind: drift, model: m@1}]\npolicy: [{when: a, do: [alert, retrain]}]",
         "4: policy[0].do[1]: retrain: there is no train block for it",
     ),
     (
-        "monitors: [{name: a, kind: drift}]\npolicy: [{when: a, do: [alert], confirm: {alarms: 5, windows: 3}}]",
+        "monitors: [{name: a, kind: drift, model: m@1}]\n"
+        "policy: [{when: a, do: [alert], confirm: {alarms: 5, windows: 3}}]",
         "5 alarms never come in 3 windows",
     ),
     (
@@ -203,9 +245,14 @@ SOUND = [
     SOURCE + TRAIN,
     "serve: {model: digits@3}\n",
     "serve: {server: custom, run: a:B}\n",
+    "serve: {server: custom, run: a:B, parameters: {depth: 3}, timeout: 1d}\n",
+    "serve: {model: a, parameters: {threads: 2}, strategy: {type: ab, header: X-User}}\n",
+    "serve: {model: a@latest, fallback: '@staging'}\n",
+    GRAPH.replace("run: a:B", "parameters: {ratioA: 0.9}")
+    + "      - {name: a, kind: model, model: a@1}\n      - {name: b, kind: model, model: a@2}\n",
     "serve: {model: a@1, server: sklearn, allowPickle: true}\n",
     "serve: {model: a@1, server: triton, acceptLicence: true}\n",
-    "monitors: [{name: inputs, kind: drift}]\npolicy: [{when: inputs.drift, do: [alert]}]\n",
+    "monitors: [{name: inputs, kind: drift, model: m@staging}]\npolicy: [{when: inputs.drift, do: [alert]}]\n",
     STEP + "    out: {a: data/a.csv, b: data/b.csv}\n",
     STEP.replace("a:b", "python a.py") + "    parameters: {lambda: 1}\n",
     SOURCE + GATE + "  returns: {cost: number}\n  gates: [{kind: threshold, metric: cost, max: 1}]\n",

@@ -12,8 +12,8 @@ from aiga.serving.graph.graph import Graph
 from aiga.serving.graph.passage import Method
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols.metadata import ModelMetadata
-from aiga.serving.runtimes.names import METRICS_HEADER
-from aiga.serving.servers.client import Client
+from aiga.serving.runtimes.names import LEFT_OUT_HEADER, METRICS_HEADER
+from aiga.serving.servers.client import TIMEOUT, Client
 from aiga.spec.serve import Unit
 
 MAKE = f"{__name__}:predictor"
@@ -25,12 +25,15 @@ def predictor(name: str, settings: Mapping[str, Any]) -> Model | Units:
     """The predictor of these settings.
 
     Args:
-        settings: `servers`, node to the URL of the server that holds it; `graph`, the unit, or `model`, the only node.
+        settings: `servers`, node to the URL of the server that holds it; `graph`, the unit, or `model`, the only node;
+            `timeout`, the longest time of a request in seconds.
     """
-    servers = dict(settings["servers"])
+    clients = {
+        node: Client(url, node, timeout=settings.get("timeout", TIMEOUT)) for node, url in settings["servers"].items()
+    }
     if settings.get("graph"):
-        return Units(name, Unit.model_validate(settings["graph"]), servers)
-    return Model(name, Client(servers[settings["model"]], settings["model"]))
+        return Units(name, Unit.model_validate(settings["graph"]), clients)
+    return Model(name, clients[settings["model"]])
 
 
 class Model:
@@ -51,7 +54,8 @@ class Model:
             reply = await self._client.forward(body, headers, headers=context.headers())
         told = {name: value for name, value in reply.headers.items() if name in FORM}
         metrics = json.loads(reply.headers.get(METRICS_HEADER, "[]"))
-        return Answer(reply.body, reply.status, told, tuple(metrics))
+        left_out = int(reply.headers.get(LEFT_OUT_HEADER, "0"))
+        return Answer(reply.body, reply.status, told, tuple(metrics), left_out)
 
     async def ready(self) -> bool:
         return await self._client.ready()
@@ -67,9 +71,8 @@ class Model:
 class Units:
     """A predictor that is an inference graph."""
 
-    def __init__(self, name: str, root: Unit, servers: Mapping[str, str]) -> None:
-        self.name = name
-        self._clients = {node: Client(url, node) for node, url in servers.items()}
+    def __init__(self, name: str, root: Unit, clients: Mapping[str, Client]) -> None:
+        self.name, self._clients = name, clients
         self._graph = Graph.of(root, self._call, name)
 
     async def infer(self, message: Message, context: Call) -> Message:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -50,22 +49,37 @@ class Beside:
         return cls(found["at"], share)
 
 
-def versions(project: str, serve: Serve, canary: Beside | None, shadow: Beside | None) -> list[Version]:
+def versions(
+    project: str, serve: Serve, canary: Beside | None, shadow: Beside | None, *, trained: bool = True
+) -> list[Version]:
     """The predictors of a deployment.
 
     A canary without a share gets the first one of the project's strategy.
 
     Args:
         project: whose model it is where the block names none.
+        trained: whether the project trains one.
+
+    Raises:
+        UserError: there is no other version, or the project wants it to see copies of the traffic alone.
     """
     at = serve.model or project
+    own = at.partition("@")[0] or project
+    beside = canary or shadow
+    if beside is not None and serve.run is not None and serve.model is None and not trained:
+        raise UserError(f"{beside.at}: {serve.run} is served without a model, so there are no versions of it")
+    if canary is not None and canary.share is None and isinstance(serve.strategy, Shadow):
+        raise UserError(
+            f"{canary.at}: serve.strategy lets a new version see copies of the traffic alone (--shadow {canary.at}; "
+            f"--canary {canary.at}=10 gives it traffic all the same)"
+        )
     share = 0.0
     found: list[Version] = []
     if canary is not None:
         share = canary.share if canary.share is not None else first_share(serve)
-        found.append(Version(CANARY, _address(project, canary.at), share))
+        found.append(Version(CANARY, _address(own, canary.at), share))
     if shadow is not None:
-        found.append(Version(SHADOW, _address(project, shadow.at)))
+        found.append(Version(SHADOW, _address(own, shadow.at)))
     return [Version(MAIN, at, 100 - share), *found]
 
 
@@ -82,19 +96,7 @@ def first_share(serve: Serve) -> float:
 
 def sticky(serve: Serve) -> str | None:
     """The header that keeps a caller with one version, where the strategy has one."""
-    return serve.strategy.header if isinstance(serve.strategy, Split) else None
-
-
-def mirrored(serve: Serve) -> bool:
-    """Whether a new version begins as a shadow."""
-    return isinstance(serve.strategy, Shadow)
-
-
-def shares(current: Sequence[Version], share: float) -> list[Version]:
-    """The same versions, with another share for the canary."""
-    return [
-        Version(v.name, v.at, share if v.name == CANARY else 100 - share if v.name == MAIN else 0.0) for v in current
-    ]
+    return serve.strategy.header.lower() if isinstance(serve.strategy, Split) else None
 
 
 def _address(project: str, at: str) -> str:

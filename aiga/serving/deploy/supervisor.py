@@ -6,23 +6,21 @@ import asyncio
 import contextlib
 import json
 import shutil
-import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from aiga.digests import content_digest
-from aiga.errors import TransientError, UserError
+from aiga.errors import UserError
 from aiga.names import PROJECT_PREFIX
 from aiga.registry import Resolved, resolve_model
 from aiga.runner.place import Place
-from aiga.serving.deploy import backend, plan
+from aiga.serving.deploy import backend, claim, plan
+from aiga.serving.deploy.front import Front
 from aiga.serving.deploy.plan import Version
-from aiga.serving.gateway.deployment import Deployment, Log, PredictorSettings, Sink
+from aiga.serving.deploy.shift import shift, write
+from aiga.serving.gateway.deployment import Circuit, Deployment, JournalSettings, Log, PredictorSettings, Sink
 from aiga.serving.graph.layout import servers as holders
 from aiga.serving.servers import environment
 from aiga.serving.servers.layout import Served, arrange, fetch
@@ -32,8 +30,21 @@ from aiga.spec.project import Project
 from aiga.spec.serve import Serve, Unit
 
 HTTP, GRPC = 8080, 8081
-PATIENCE = 30.0
-"""Seconds until the gateway must be ready."""
+HOST = "127.0.0.1"
+
+
+def config_of(place: Place, project: str) -> Path:
+    """What the gateway of a project is told."""
+    return _home(place, project) / "gateway.json"
+
+
+def lock_of(place: Place, project: str) -> Path:
+    """Held while a project is served."""
+    return _home(place, project).with_suffix(".lock")
+
+
+def _home(place: Place, project: str) -> Path:
+    return place.home / "serve" / project
 
 
 @dataclass(frozen=True)
@@ -60,20 +71,21 @@ class Serving:
     versions: list[Version] = field(default_factory=list)
     _servers: dict[str, list[Server]] = field(default_factory=dict)
     _settings: dict[str, PredictorSettings] = field(default_factory=dict)
-    _gateway: asyncio.subprocess.Process | None = None
+    _gateway: Front | None = None
+    _claimed: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def home(self) -> Path:
         """Where its generated files are."""
-        return self.place.home / "serve" / self.project.name
+        return _home(self.place, self.project.name)
 
     @property
     def config(self) -> Path:
-        return self.home / "gateway.json"
+        return config_of(self.place, self.project.name)
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.options.http_port}"
+        return f"http://{HOST}:{self.options.http_port}"
 
     @property
     def path(self) -> str:
@@ -98,8 +110,7 @@ class Serving:
 
     async def canary(self, share: float) -> None:
         """Gives the canary another share of the traffic; no request is lost."""
-        self.versions = plan.shares(self.versions, share)
-        self._write()
+        shift(self.config, share)
 
     async def wait(self) -> None:
         """Until the gateway ends by itself, which is a failure.
@@ -108,18 +119,23 @@ class Serving:
             TransientError: it ended.
         """
         assert self._gateway is not None
-        code = await self._gateway.wait()
-        raise TransientError(f"the gateway ended with code {code}: {self._gateway_log().name}: {self._last_line()}")
+        await self._gateway.wait()
 
     async def _start(self) -> None:
         serve = _block(self.project)
-        self.versions = plan.versions(self.project.name, serve, self.options.canary, self.options.shadow)
+        options, trained = self.options, self.project.train is not None
+        self.versions = plan.versions(self.project.name, serve, options.canary, options.shadow, trained=trained)
+        self._claimed.enter_context(
+            claim.project(self.project.name, lock_of(self.place, self.project.name), self.address)
+        )
+        claim.free(HOST, options.http_port, *([options.grpc_port] if options.grpc_port is not None else []))
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
         for version in self.versions:
             self._settings[version.name] = await self._bring_up(serve, version)
         self._write()
-        await self._start_gateway()
+        self._gateway = Front(self.config, self.home / "gateway.log", self.folder, self.address, self.say)
+        await self._gateway.start()
 
     async def _bring_up(self, serve: Serve, version: Version) -> PredictorSettings:
         """Starts the servers of one version, its models verified before anything loads them."""
@@ -143,6 +159,7 @@ class Serving:
                 "servers": started,
                 "model": self.project.name,
                 "graph": plain(serve.graph) if serve.graph else None,
+                "timeout": seconds(serve.timeout),
             },
             model=root,
             version=described.get("version", ""),
@@ -163,13 +180,20 @@ class Serving:
     def _served(self, serve: Serve, version: Version, folder: Path) -> tuple[list[list[Served]], dict[str, str]]:
         """What each server of a version holds, and where its model comes from."""
         if serve.graph is not None:
-            groups = holders(serve.graph, serve.server)
-            return [[self._unit(serve, unit, version, folder) for unit in group] for _, group in groups], {}
+            groups = [group for _, group in holders(serve.graph, serve.server)]
+            served = [[self._unit(serve, unit, version, folder) for unit in group] for group in groups]
+            addresses = {
+                f"{self._resolved(unit.model or version.at).project}@{one.version}"
+                for group, made in zip(groups, served, strict=True)
+                for unit, one in zip(group, made, strict=True)
+                if one.version
+            }
+            return served, {"model": ", ".join(sorted(addresses))} if addresses else {}
         if serve.run is not None and not serve.model and self.project.train is None:
-            return [[Served(self.project.name, "custom", run=serve.run)]], {}
+            return [[Served(self.project.name, "custom", run=serve.run, parameters=serve.parameters)]], {}
         found = self._resolved(version.at)
         server = "custom" if serve.run is not None else serve.server
-        model = fetch(self.project.name, server, found, folder / "model", run=serve.run)
+        model = fetch(self.project.name, server, found, folder / "model", run=serve.run, parameters=serve.parameters)
         described = {
             "model": f"{found.project}@{found.version}",
             "version": str(found.version),
@@ -206,55 +230,33 @@ class Serving:
             predictors=predictors,
             timeout=seconds(serve.timeout),
             retries=serve.retries,
+            circuit=_circuit(serve),
             sticky_header=plan.sticky(serve),
+            journal=JournalSettings(folder=self.place.predictions),
             log=Log.model_validate(plain(serve.log)),
             sinks=tuple(Sink.model_validate({"url": url, "spool": self._spool(url)}) for url in self.options.events),
         )
-        draft = self.config.with_suffix(".new")
-        draft.write_text(json.dumps(plain(deployment), indent=2) + "\n")
-        draft.replace(self.config)
+        write(self.config, deployment)
 
     def _spool(self, url: str) -> Path:
         """Where events wait that an address does not take, and the next start's; the name tells no secret of a URL."""
         name = content_digest(url.encode()).removeprefix("sha256:")[:16]
         return self.place.home / "events" / self.project.name / name
 
-    async def _start_gateway(self) -> None:
-        with self._gateway_log().open("ab") as log:
-            self._gateway = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "aiga.serving.gateway", str(self.config)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-            )
-        ended = asyncio.create_task(self._gateway.wait())
-        try:
-            async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
-                while not await _ready(session, self.address):
-                    await asyncio.wait([ended], timeout=0.1)
-                    if ended.done():
-                        raise UserError(f"gateway: {self._last_line()}")
-        except TimeoutError:
-            raise TransientError(f"gateway: is not ready after {PATIENCE:g} s: {self._last_line()}") from None
-        finally:
-            ended.cancel()
-
     async def _stop(self) -> None:
         """The gateway first, for it delivers what is under way; then the servers."""
-        if self._gateway is not None and self._gateway.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._gateway.send_signal(signal.SIGTERM)
-            await self._gateway.wait()
-        servers = [server for group in self._servers.values() for server in group]
-        await asyncio.gather(*(server.stop() for server in servers), return_exceptions=True)
+        with self._claimed:
+            if self._gateway is not None:
+                await self._gateway.stop()
+            servers = [server for group in self._servers.values() for server in group]
+            await asyncio.gather(*(server.stop() for server in servers), return_exceptions=True)
 
-    def _gateway_log(self) -> Path:
-        return self.home / "gateway.log"
 
-    def _last_line(self) -> str:
-        lines: Sequence[str] = self._gateway_log().read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+def _circuit(serve: Serve) -> Circuit:
+    said = serve.circuit
+    return Circuit(
+        errors=said.errors, rate=said.rate, window=seconds(said.window), least=said.least, open=seconds(said.open)
+    )
 
 
 def _block(project: Project) -> Serve:
@@ -263,14 +265,6 @@ def _block(project: Project) -> Serve:
             f"{project.name}: serve: there is no such block in project.yaml (add `serve: {{server: onnx}}`)"
         )
     return project.serve
-
-
-async def _ready(session: aiohttp.ClientSession, address: str) -> bool:
-    try:
-        async with session.get(f"{address}/ready") as answer:
-            return answer.status == 200
-    except (aiohttp.ClientError, OSError):
-        return False
 
 
 def described(serving: Serving) -> dict[str, Any]:

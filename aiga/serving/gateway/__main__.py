@@ -1,4 +1,7 @@
-"""`python -m aiga.serving.gateway CONFIG.json` serves what the file says; SIGTERM drains, SIGHUP reads it again."""
+"""`python -m aiga.serving.gateway CONFIG.json` serves what the file says; SIGTERM drains, SIGHUP reads it again.
+
+With `--guarded` it drains too when its standard input ends: see `aiga.serving.gateway.names`.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,19 @@ from pathlib import Path
 import uvloop
 
 from aiga.errors import AigaError
+from aiga.serving.gateway.names import GUARDED
 from aiga.serving.gateway.process import serve
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m aiga.serving.gateway CONFIG.json", file=sys.stderr)
+    guarded = GUARDED in arguments
+    files = [word for word in arguments if word != GUARDED]
+    if len(files) != 1:
+        print(f"usage: python -m aiga.serving.gateway CONFIG.json [{GUARDED}]", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        uvloop.run(serve(Path(arguments[0])))
+        uvloop.run(serve(Path(files[0]), guarded=guarded))
     except AigaError as error:
         print(error, file=sys.stderr)
         return error.exit_code

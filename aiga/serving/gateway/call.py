@@ -38,6 +38,8 @@ class Answer:
     """Lower-case names; those that the client is to have: the content type, the length of the JSON before bytes."""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """Of a wrapped class, as `meta.metrics` has them."""
+    left_out: int = 0
+    """Such metrics that its server had no room for."""
 
 
 class Predictor(Protocol):

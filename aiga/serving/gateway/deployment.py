@@ -18,6 +18,7 @@ Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0
 """A name that stands in paths and in metrics."""
 Header = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 """Name of an HTTP header, in lower case."""
+_TRY = "Longest time of one try; when left out, so much of `timeout` that each other predictor may be tried too."
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
@@ -91,6 +92,14 @@ class Mirror(Model):
     tolerance: float = Field(default=1e-3, ge=0, description="Relative difference of numbers that agree.")
 
 
+class JournalSettings(Model):
+    """Where it is kept which version answered which request, and how much of it."""
+
+    folder: Path = Field(description="Folder of the files; several gateways may share it.")
+    days: float = Field(default=30, gt=0, description="How long it is kept.")
+    bytes: int = Field(default=256 * MEBI, ge=1, description="Most bytes in that folder.")
+
+
 class Deployment(Model):
     """One deployment: `/seldon/<namespace>/<name>/…`."""
 
@@ -102,7 +111,7 @@ class Deployment(Model):
     grpc_port: int | None = Field(default=None, ge=0, le=65535, description="Port for gRPC; none when left out.")
     predictors: tuple[PredictorSettings, ...] = Field(min_length=1, description="Its versions; weights make 100.")
     timeout: Seconds = Field(default=10, description="Longest time of a request, in seconds.")
-    try_timeout: Seconds | None = Field(default=None, description="Longest time of one try; `timeout` when left out.")
+    try_timeout: Seconds | None = Field(default=None, description=_TRY)
     retries: int = Field(default=1, ge=0, le=10, description="Further tries of a failed request.")
     circuit: Circuit = Field(default=Circuit(), description="When a predictor is left alone.")
     sticky_header: Header | None = Field(default=None, description="Header that keeps a caller with one predictor.")
@@ -112,8 +121,10 @@ class Deployment(Model):
     sinks: tuple[Sink, ...] = Field(default=(), description="Where events go.")
     mirror: Mirror = Field(default=Mirror(), description="Copies for the shadow.")
     body_bytes: int = Field(default=64 * MEBI, ge=1, description="Largest body of a request.")
+    bodies_bytes: int = Field(default=256 * MEBI, ge=1, description="Most bytes of all bodies under way.")
     health_period: Seconds = Field(default=2, description="Seconds between two looks at a predictor.")
     drain: Seconds = Field(default=20, description="Longest time that a stop waits for requests, then for events.")
+    journal: JournalSettings | None = Field(default=None, description="Which version answered which request.")
     recent: int = Field(default=50, ge=0, le=1000, description="Last predictions that the page shows.")
 
     @model_validator(mode="after")

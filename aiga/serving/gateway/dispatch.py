@@ -12,7 +12,6 @@ from aiga.errors import TransientError
 from aiga.serving.gateway.backend import Backend, Live
 from aiga.serving.gateway.breaker import State
 from aiga.serving.gateway.call import Answer
-from aiga.serving.gateway.deployment import Deployment
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.metrics import Metrics
 from aiga.serving.gateway.mirror import Mirror
@@ -70,11 +69,14 @@ class Dispatcher:
                 break
             if attempt:
                 self._metrics.retried(backend.name)
-            last = await self._try(live, backend, exchange, attempt + 1)
-            status = last.status if isinstance(last, Failed) else _status(last.answer)
-            if not is_failure(status):
-                break
             tried.append(backend.name)
+            limit = _limit(live, exchange, tried, live.deployment.retries - attempt, now)
+            last = await self._try(live, backend, exchange, attempt + 1, limit)
+            if not isinstance(last, Failed):
+                if not is_failure(_status(last.answer)):
+                    break
+            elif last.of_model or not is_failure(last.status):
+                break
         if last is None:
             now = clock()
             raise Failed(503, _closed(live, now), retry_after=live.wait(now))
@@ -82,16 +84,17 @@ class Dispatcher:
             raise last
         return last
 
-    async def _try(self, live: Live, backend: Backend, exchange: Exchange, number: int) -> Outcome | Failed:
-        """One try with one predictor."""
+    async def _try(
+        self, live: Live, backend: Backend, exchange: Exchange, number: int, limit: float
+    ) -> Outcome | Failed:
+        """One try with one predictor, until the event loop's time `limit`."""
         forward = backend.forward if exchange.raw is not None else None
         try:
             message = exchange.message() if forward is None else None
         except BadRequest as wrong:
             return Failed(wrong.status, wrong.reason, backend)
         now = asyncio.get_running_loop().time()
-        limit = min(exchange.call.deadline, now + (live.deployment.try_timeout or live.deployment.timeout))
-        status = GONE
+        status, well = GONE, False
         answer: Answer | Message | None = None
         trial = backend.breaker.begin(now)
         backend.in_flight += 1
@@ -103,27 +106,29 @@ class Dispatcher:
                 elif message is not None:
                     answer = await backend.predictor.infer(message, exchange.call)
             status = _status(answer)
+            well = not is_failure(status)
         except Exception as error:
-            failed = _failed(error, backend, live.deployment)
-            status = failed.status
+            whole = limit >= exchange.call.deadline
+            failed = _failed(error, backend, live.deployment.timeout if whole else limit - now)
+            status, well = failed.status, failed.of_model or not is_failure(failed.status)
             return failed
         finally:
             took = time.perf_counter() - begun
             backend.in_flight -= 1
             end = asyncio.get_running_loop().time()
-            self._note(backend, trial, end, status)
+            self._note(backend, trial, end, status, well)
             backend.window.add(end, took, status >= 500)
             self._metrics.asked(backend, exchange, status, took)
         assert answer is not None
         self._metrics.wrapped(backend, answer)
         return Outcome(backend, answer, number)
 
-    def _note(self, backend: Backend, trial: bool, now: float, status: int) -> None:
+    def _note(self, backend: Backend, trial: bool, now: float, status: int, well: bool) -> None:
         """Tells the circuit of a try's end, and people of what that does to the circuit."""
         breaker = backend.breaker
-        failed, opened = is_failure(status), breaker.opened
-        breaker.end(trial, now, None if status == GONE else not failed)
-        if not failed and status != GONE:
+        opened = breaker.opened
+        breaker.end(trial, now, None if status == GONE else well)
+        if well:
             backend.answered = now
         if breaker.opened > opened:
             _log.warning("%s fails (%s): no requests for %g s", backend.name, status, breaker.settings.open)
@@ -142,17 +147,28 @@ def _choose(live: Live, exchange: Exchange, tried: list[str], now: float) -> Bac
     return live.backends[name] if name is not None else None
 
 
+def _limit(live: Live, exchange: Exchange, tried: list[str], left: int, now: float) -> float:
+    """The event loop's time by which a try must end: a hung predictor leaves time for those to be tried after it."""
+    deadline = exchange.call.deadline
+    if live.deployment.try_timeout is not None:
+        return min(deadline, now + live.deployment.try_timeout)
+    if exchange.pinned:
+        return deadline
+    others = sum(one.name not in tried for one in live.taking(now))
+    tries = 1 + min(left, others)
+    return now + (deadline - now) / tries if tries > 1 else deadline
+
+
 def _status(answer: Answer | Message | None) -> int:
     return answer.status if isinstance(answer, Answer) else 200
 
 
-def _failed(error: Exception, backend: Backend, deployment: Deployment) -> Failed:
-    """What a client is told of an exception."""
+def _failed(error: Exception, backend: Backend, limit: float) -> Failed:
+    """What a client is told of an exception; `limit` is what the try had, in seconds."""
     if isinstance(error, TimeoutError):
-        limit = deployment.try_timeout or deployment.timeout
-        return Failed(504, f"{backend.name} gave no answer in time (timeout {limit:g} s)", backend)
+        return Failed(504, f"{backend.name} gave no answer in time (timeout {limit:.3g} s)", backend)
     if isinstance(error, ServingError):
-        return Failed(error.status, error.reason, backend)
+        return Failed(error.status, error.reason, backend, of_model=error.of_model)
     reason = f"{backend.name}: {type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, OSError | ClientError | TransientError | EOFError):
         return Failed(502, reason, backend)

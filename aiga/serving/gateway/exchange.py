@@ -66,13 +66,25 @@ class Outcome:
     answer: Answer | Message
     tries: int = 1
 
+    @property
+    def size(self) -> int:
+        """Bytes of the answer, about."""
+        answer = self.answer
+        return len(answer.body) if isinstance(answer, Answer) else answer.size
+
 
 class Failed(ServingError):
     """No prediction: what the client is told, and who failed."""
 
     def __init__(
-        self, status: int, reason: str, backend: Backend | None = None, retry_after: float | None = None
+        self,
+        status: int,
+        reason: str,
+        backend: Backend | None = None,
+        retry_after: float | None = None,
+        *,
+        of_model: bool = False,
     ) -> None:
-        super().__init__(status, reason)
+        super().__init__(status, reason, of_model=of_model)
         self.backend, self.retry_after = backend, retry_after
         """Seconds after which another request may fare better."""

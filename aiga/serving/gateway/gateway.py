@@ -6,36 +6,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from aiga.errors import UserError
 from aiga.serving.gateway import backend, health
 from aiga.serving.gateway.backend import Backend, Live, Make
+from aiga.serving.gateway.bodies import Bodies
 from aiga.serving.gateway.breaker import State
 from aiga.serving.gateway.deployment import FIXED, Deployment
 from aiga.serving.gateway.dispatch import Dispatcher
+from aiga.serving.gateway.journal import Journal, Prediction
 from aiga.serving.gateway.log import Log
 from aiga.serving.gateway.metrics import Metrics
 from aiga.serving.gateway.mirror import Mirror
 from aiga.serving.gateway.wire import taken_apart
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the page tells of a prediction."""
-
-    time: float
-    """Seconds since 1970."""
-    request: str
-    predictor: str
-    model: str
-    version: str
-    protocol: str
-    code: str
-    seconds: float
-    tries: int
-    lineage: Mapping[str, str]
 
 
 class Gateway:
@@ -55,6 +39,8 @@ class Gateway:
         self.metrics = Metrics(deployment.name)
         self.mirror = Mirror(self.metrics, deployment.name, taken_apart)
         self.log = Log(self.metrics, source)
+        self.journal = Journal()
+        self.bodies = Bodies(lambda: self.deployment.bodies_bytes)
         self._make = make
         self.dispatcher = Dispatcher(
             backend.build(deployment, make, asyncio.get_running_loop().time()), self.metrics, self.mirror
@@ -82,6 +68,8 @@ class Gateway:
 
     def start(self) -> None:
         self.log.configure(self.deployment)
+        self.journal.settings = self.deployment.journal
+        self._spawn(self.journal.keep())
         self._spawn(health.watch(lambda: self.live))
 
     def apply(self, deployment: Deployment) -> None:
@@ -98,11 +86,17 @@ class Gateway:
         live = backend.build(deployment, self._make, asyncio.get_running_loop().time(), before)
         self.dispatcher.live = live
         self.log.configure(deployment)
+        self.journal.settings = deployment.journal
         self._gauges(live)
         if deployment.recent != before.deployment.recent:
             self.recent = deque(self.recent, maxlen=deployment.recent)
         for gone in set(before.backends.values()) - set(live.backends.values()):
             self._spawn(_close_idle(gone, before.deployment.timeout))
+
+    def answered(self, prediction: Prediction) -> None:
+        """Notes a prediction for the page, and for who asks later where it came from."""
+        self.recent.append(prediction)
+        self.journal.add(prediction)
 
     async def stop(self) -> None:
         """Delivers the events that wait, drops copies for the shadow, closes the predictors."""
@@ -111,6 +105,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.journal.flush()
         await asyncio.gather(*(one.close() for one in self.live.backends.values()), return_exceptions=True)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -124,6 +119,7 @@ class Gateway:
         self.metrics.gauge(
             "config_valid", "Whether the configuration's last change was taken.", lambda: float(not self.mistake)
         )
+        self.metrics.gauge("bodies_bytes", "Bytes of bodies under way.", lambda: float(self.bodies.bytes))
         for one in live.backends.values():
             for name, (text, value) in _GAUGES.items():
                 self.metrics.gauge(name, text, partial(value, one, clock), predictor_name=one.name)

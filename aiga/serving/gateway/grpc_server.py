@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -28,6 +29,8 @@ from aiga.serving.protocols.protos.methods import SELDON, TENSORFLOW, V2, handle
 
 DEPLOYMENT, NAMESPACE = "seldon", "namespace"
 """Metadata that name the deployment, by which Istio routes; both may be left out."""
+
+_log = logging.getLogger(__name__)
 
 
 class GrpcServer:
@@ -61,7 +64,10 @@ class GrpcServer:
             SELDON: {"SendFeedback": self._feedback},
         }
         self._server.add_generic_rpc_handlers(
-            tuple(handlers(service, {**methods, **about[service]}) for service, methods in predict.items())
+            tuple(
+                handlers(service, {name: partial(_guarded, method) for name, method in methods.items()})
+                for service, methods in {name: {**predict[name], **about[name]} for name in predict}.items()
+            )
         )
         address = f"{deployment.host}:{deployment.grpc_port or 0}"
         try:
@@ -85,9 +91,11 @@ class GrpcServer:
         code = 500
         try:
             self._predictions.check(headers.get(NAMESPACE, ""), headers.get(DEPLOYMENT, ""))
-            exchange = await self._exchange(wire, content, served)
-            self._predictions.address(exchange, headers)
-            outcome = await self._gateway.dispatcher.predict(exchange)
+            with self._gateway.bodies.held() as hold:
+                hold.add(len(content))
+                exchange = await self._exchange(wire, content, served)
+                self._predictions.address(exchange, headers)
+                outcome = await self._gateway.dispatcher.predict(exchange)
             backend = outcome.backend
             answer = _message(exchange, outcome)
             written = wire.write(answer, exchange.request().form)
@@ -173,6 +181,18 @@ class GrpcServer:
     async def _signature(self, content: bytes) -> bytes:
         model, version = grpc_tensorflow.read_metadata_request(content)
         return grpc_tensorflow.write_metadata(await self._predictions.metadata(model, version), version)
+
+
+async def _guarded(method: Any, content: bytes, context: Any) -> Any:
+    """What a method answers; a fault of the gateway's is told in a line, and not as UNKNOWN."""
+    try:
+        return await method(content, context)
+    except grpc.aio.AbortError:
+        raise
+    except Exception as fault:
+        _log.exception("a fault of the gateway's")
+        reason = " ".join(f"the gateway failed: {type(fault).__name__}: {fault}".split())
+        await context.abort(grpc.StatusCode.INTERNAL, reason)
 
 
 def _headers(context: Any) -> dict[str, str]:

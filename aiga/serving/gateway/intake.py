@@ -8,14 +8,16 @@ from aiohttp import ClientPayloadError
 from aiohttp.web_protocol import RequestPayloadError
 from aiohttp.web_request import BaseRequest
 
+from aiga.serving.gateway.bodies import Hold
 from aiga.serving.messages import ServingError
 
 
-async def read(request: BaseRequest, limit: int, seconds: float) -> bytes:
-    """The body, decompressed.
+async def read(request: BaseRequest, limit: int, seconds: float, hold: Hold) -> bytes:
+    """The body, decompressed; `hold` counts what of it is in memory.
 
     Raises:
-        ServingError: it is longer than `limit` bytes (413), is not there after `seconds` (408), or is broken (400).
+        ServingError: it is longer than `limit` bytes (413), is not there after `seconds` (408), or is broken (400), or
+            there is no room for it (503).
     """
     length = request.content_length
     if length is not None and length > limit:
@@ -25,6 +27,7 @@ async def read(request: BaseRequest, limit: int, seconds: float) -> bytes:
         body = content.read_nowait(-1)
         if len(body) > limit:
             raise too_large(limit)
+        hold.add(len(body))
         return body
     if request.headers.get("Expect", "").lower() == "100-continue":
         await _continue(request)
@@ -36,6 +39,7 @@ async def read(request: BaseRequest, limit: int, seconds: float) -> bytes:
                 size += len(part)
                 if size > limit:
                     raise too_large(limit)
+                hold.add(len(part))
                 parts.append(part)
     except TimeoutError:
         raise ServingError(408, f"the body did not arrive within {seconds:g} s: {size} bytes of it did") from None

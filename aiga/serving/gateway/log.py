@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -15,6 +16,8 @@ from aiga.serving.gateway.exchange import Content
 from aiga.serving.gateway.metrics import Metrics
 from aiga.serving.gateway.sender import Sender
 
+_log = logging.getLogger(__name__)
+
 
 class Log:
     """Where predictions are told of."""
@@ -23,7 +26,9 @@ class Log:
         self.senders: dict[Sink, Sender] = {}
         self._metrics, self._source = metrics, source
         self._deployment: Deployment | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self.accounts: list[str] = []
+        """A line for each address, once it is stopped."""
+        self._leaving: set[asyncio.Task[str]] = set()
 
     def configure(self, deployment: Deployment) -> None:
         """Takes what the configuration says; addresses that it no longer has get what waits for them, and no more."""
@@ -31,7 +36,7 @@ class Log:
         again = before is not None and before.log != deployment.log
         for sink in list(self.senders):
             if again or sink not in deployment.sinks:
-                task = asyncio.create_task(self.senders.pop(sink).stop(deployment.drain))
+                task = asyncio.create_task(_end(self.senders.pop(sink), deployment.drain))
                 self._leaving.add(task)
                 task.add_done_callback(self._leaving.discard)
         for sink in deployment.sinks:
@@ -67,8 +72,9 @@ class Log:
                 sender.offer(event)
 
     async def stop(self, limit: float) -> None:
-        """Delivers what waits, within a limit in seconds."""
-        await asyncio.gather(*(sender.stop(limit) for sender in self.senders.values()), *self._leaving)
+        """Delivers what waits, within a limit in seconds; says of each address what became of its events."""
+        ends = [_end(sender, limit) for sender in self.senders.values()]
+        self.accounts = list(await asyncio.gather(*ends, *self._leaving))
 
     def _add(self, sink: Sink, deployment: Deployment) -> None:
         metrics = self._metrics
@@ -85,3 +91,24 @@ class Log:
         metrics.gauge("events_spooled_bytes", "Bytes of events on disk.", lambda: float(sender.spooled_bytes), sink=url)
         sender.start()
         self.senders[sink] = sender
+
+
+async def _end(sender: Sender, limit: float) -> str:
+    """Delivers what waits for an address, within a limit in seconds; a line that says what became of its events."""
+    await sender.stop(limit)
+    line = account(sender)
+    _log.log(logging.WARNING if sender.drops else logging.INFO, "%s", line)
+    return line
+
+
+def account(sender: Sender) -> str:
+    """What became of an address' events: a line."""
+    parts = [f"{sender.delivered} delivered"]
+    if sender.spooled_bytes:
+        parts.append(f"{sender.spooled_bytes} bytes on disk for the next start ({sender.settings.spool})")
+    dropped = f"{sender.drops.total()} dropped"
+    if sender.drops:
+        reasons = [f"{number} {reason}" for reason, number in sorted(sender.drops.items())]
+        trouble = [text for text in (sender.trouble, sender.disk_trouble) if text]
+        dropped += f" ({'; '.join([', '.join(reasons), *trouble])})"
+    return f"events to {sender.url}: {', '.join([*parts, dropped])}"

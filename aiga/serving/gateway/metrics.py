@@ -128,6 +128,7 @@ class Metrics:
     def wrapped(self, backend: Backend, answer: Answer | Message) -> None:
         """An answer may bring metrics of a wrapped class."""
         metrics = answer.metrics if isinstance(answer, Answer) else answer.meta.get("metrics")
+        self.custom.refused += answer.left_out if isinstance(answer, Answer) else 0
         if metrics:
             self.custom.add(metrics, self._labels(backend))
 

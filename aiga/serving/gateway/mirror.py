@@ -29,6 +29,11 @@ class _Copy:
     main: Outcome | None
     deployment: Deployment
 
+    @property
+    def size(self) -> int:
+        """Bytes that it keeps in memory."""
+        return self.exchange.size + (self.main.size if self.main is not None else 0)
+
 
 class Mirror:
     """The copies that wait, and those under way."""
@@ -56,15 +61,16 @@ class Mirror:
             deployment: As of the request.
         """
         limits = deployment.mirror
+        copy = _Copy(shadow, exchange, main, deployment)
         if self._stopped:
             self._count(shadow, "stopped")
         elif not shadow.healthy:
             self._count(shadow, "not_ready")
-        elif len(self._waiting) >= limits.waiting or self._bytes + exchange.size > limits.waiting_bytes:
+        elif len(self._waiting) >= limits.waiting or self._bytes + copy.size > limits.waiting_bytes:
             self._count(shadow, "full")
         else:
-            self._waiting.append(_Copy(shadow, exchange, main, deployment))
-            self._bytes += exchange.size
+            self._waiting.append(copy)
+            self._bytes += copy.size
             if len(self._under_way) < limits.concurrency:
                 task = asyncio.create_task(self._work())
                 self._under_way.add(task)
@@ -85,7 +91,7 @@ class Mirror:
     async def _work(self) -> None:
         while self._waiting:
             copy = self._waiting.popleft()
-            self._bytes -= copy.exchange.size
+            self._bytes -= copy.size
             self._count(copy.shadow, await self._send(copy))
 
     async def _send(self, copy: _Copy) -> str:

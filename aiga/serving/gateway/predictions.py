@@ -12,7 +12,8 @@ from aiga.serving.gateway.backend import Backend, Live
 from aiga.serving.gateway.call import Call
 from aiga.serving.gateway.dispatch import is_failure
 from aiga.serving.gateway.exchange import Content, Exchange, Failed, Outcome
-from aiga.serving.gateway.gateway import Gateway, Prediction
+from aiga.serving.gateway.gateway import Gateway
+from aiga.serving.gateway.journal import Prediction
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols.feedback import Feedback
 from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec
@@ -45,9 +46,7 @@ class Served:
             settings, call = backend.settings, self.call
             tries = outcome.tries if outcome is not None else 0
             about = (settings.name, settings.node, settings.version, call.protocol)
-            gateway.recent.append(
-                Prediction(self._when, call.request_id, *about, code, seconds, tries, settings.lineage)
-            )
+            gateway.answered(Prediction(self._when, call.request_id, *about, code, seconds, tries, settings.lineage))
 
     def log_request(self, backend: Backend, exchange: Exchange, code: int) -> None:
         """Tells the log what was asked, unless the request itself was wrong."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -29,13 +30,20 @@ _QUIET = 0.1
 _log = logging.getLogger(__name__)
 
 
-async def serve(file: Path, *, make: Make = made, told: Callable[[str, int | None], None] | None = None) -> None:
+async def serve(
+    file: Path,
+    *,
+    make: Make = made,
+    told: Callable[[str, int | None], None] | None = None,
+    guarded: bool = False,
+) -> None:
     """Serves what a file says until SIGTERM or SIGINT, then drains: requests under way end, events are delivered.
 
     Args:
         file: The configuration; changes of it are followed, on SIGHUP at once.
         make: Makes the predictors.
         told: Called once it listens, with its address and the port of gRPC.
+        guarded: Whether the end of standard input is a stop too, and standard output gets what became of events.
 
     Raises:
         UserError: the file is wrong, a predictor cannot be made, or a port is taken.
@@ -46,6 +54,8 @@ async def serve(file: Path, *, make: Make = made, told: Callable[[str, int | Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if guarded:
+        loop.add_reader(0, _listen, stop)
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(_listening(deployment.host, deployment.http_port))
         address = f"http://{deployment.host}:{listening.getsockname()[1]}"
@@ -77,6 +87,16 @@ async def serve(file: Path, *, make: Make = made, told: Callable[[str, int | Non
         if grpc_server is not None:
             await grpc_server.stop(gateway.deployment.drain)
         await _quiet(server, gateway.deployment.drain)
+    if guarded:
+        with suppress(OSError):  # who started it may be gone
+            os.write(1, "".join(f"{line}\n" for line in gateway.log.accounts).encode())
+
+
+def _listen(stop: asyncio.Event) -> None:
+    """Reads standard input, of which nothing is wanted but its end."""
+    if not os.read(0, 1024):
+        asyncio.get_running_loop().remove_reader(0)
+        stop.set()
 
 
 async def _quiet(server: Server, limit: float) -> None:

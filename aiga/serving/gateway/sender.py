@@ -117,9 +117,11 @@ class Sender:
         self._queue.clear()
         self._loaded.clear()
         self.bytes = 0
-        if left and not (self._spool is not None and await self._kept(self._spool, left)):
-            for _ in left:
-                self._drop("stopped")
+        for start in range(0, len(left), _SEGMENT_EVENTS):
+            batch = left[start : start + _SEGMENT_EVENTS]
+            if self._spool is None or not await self._kept(self._spool, batch):
+                for _ in batch:
+                    self._drop("stopped")
 
     def _undelivered(self) -> bool:
         on_disk = self._spool is not None and bool(self._spool.segments)

@@ -18,9 +18,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from aiga.names import PREDICTOR_HEADER
 from aiga.serving.gateway import about, intake, status
 from aiga.serving.gateway.backend import Backend
+from aiga.serving.gateway.bodies import Crowded, Hold
 from aiga.serving.gateway.call import Answer
 from aiga.serving.gateway.codes import POST
+from aiga.serving.gateway.connections import Connections, raise_limit
 from aiga.serving.gateway.dispatch import GONE
+from aiga.serving.gateway.events import JSON
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway
 from aiga.serving.gateway.predictions import Predictions, Served
@@ -35,7 +38,8 @@ IDLE = 75.0
 """Seconds after which an idle connection is closed."""
 _LINGER = 2.0
 """Seconds that what is left of a refused body is read for, so that its sender sees the answer."""
-_HANDED_ON = ("content-type", v2.HEADER_LENGTH.lower())
+_LENGTH = v2.HEADER_LENGTH.lower()
+_HANDED_ON = ("content-type", _LENGTH)
 _CLOSING = frozenset({408, 413})
 """Statuses after which the rest of a body may be on its way."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
@@ -63,8 +67,11 @@ class Server:
 
     def runner(self) -> web.ServerRunner:
         """What listens on sockets, yet to be set up."""
-        server = web.Server(
+        refused = self._gateway.metrics.refused.labels(self._gateway.deployment.name, "connection")
+        server = Connections(
             self.handle,
+            raise_limit(),
+            refused.inc,
             handler_cancellation=True,
             access_log=None,
             keepalive_timeout=IDLE,
@@ -102,10 +109,11 @@ class Server:
             return self._refused(target.protocol, error)
         if request.method != target.method and (request.method, target.method) != ("HEAD", "GET"):
             return _not_allowed(target.method)
-        if target.verb == "infer":
-            return await self._infer(request, target)
-        if target.verb == "feedback":
-            return await self._feedback(request)
+        if target.verb in ("infer", "feedback"):
+            with self._gateway.bodies.held() as hold:
+                if target.verb == "infer":
+                    return await self._infer(request, target, hold)
+                return await self._feedback(request, hold)
         begun = time.perf_counter()
         try:
             code, body = await about.tell(target, self._predictions)
@@ -116,7 +124,7 @@ class Server:
         self._gateway.metrics.answered(None, service, "get", str(response.status), time.perf_counter() - begun)
         return response
 
-    async def _infer(self, request: BaseRequest, target: Target) -> web.Response:
+    async def _infer(self, request: BaseRequest, target: Target, hold: Hold) -> web.Response:
         headers, wire = request.headers, WIRES[target.protocol]
         served = self._predictions.begin(headers, target.protocol, "predictions", POST)
         exchange: Exchange | None = None
@@ -124,7 +132,7 @@ class Server:
         backend: Backend | None = None
         code = 500
         try:
-            exchange = await self._exchange(request, target, served)
+            exchange = await self._exchange(request, target, served, hold)
             self._predictions.address(exchange, headers)
             outcome = await self._gateway.dispatcher.predict(exchange)
             backend = outcome.backend
@@ -145,11 +153,13 @@ class Server:
         finally:
             served.end(outcome, str(code), backend)
 
-    async def _exchange(self, request: BaseRequest, target: Target, served: Served) -> Exchange:
+    async def _exchange(self, request: BaseRequest, target: Target, served: Served, hold: Hold) -> Exchange:
         """The request with its body."""
         headers, limits, wire = request.headers, served.live.deployment, WIRES[target.protocol]
-        content = await intake.read(request, limits.body_bytes, limits.timeout)
+        content = await intake.read(request, limits.body_bytes, limits.timeout, hold)
         handed_on = {name: headers[name] for name in _HANDED_ON if name in headers}
+        if _LENGTH not in handed_on:  # MLServer refuses JSON that says to be something else, as `curl -d` has it
+            handed_on["content-type"] = JSON
         inputs = () if wire.typed else await self._predictions.inputs()
         return Exchange(
             served.call,
@@ -163,12 +173,12 @@ class Server:
             headers=handed_on,
         )
 
-    async def _feedback(self, request: BaseRequest) -> web.Response:
+    async def _feedback(self, request: BaseRequest, hold: Hold) -> web.Response:
         headers = request.headers
         served = self._predictions.begin(headers, "seldon", "feedback", POST)
         limits, code, backend = served.live.deployment, 500, None
         try:
-            content = await intake.read(request, limits.body_bytes, limits.timeout)
+            content = await intake.read(request, limits.body_bytes, limits.timeout, hold)
             feedback = seldon.read_feedback(content, inputs=await self._predictions.inputs(), limit=limits.body_bytes)
             backend, answer = await self._predictions.feedback(served, headers, feedback)
             code = 200
@@ -191,7 +201,7 @@ class Server:
         retry_after = error.retry_after if isinstance(error, Failed) else None
         if retry_after is not None:
             response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
-        if error.status in _CLOSING:
+        if error.status in _CLOSING or isinstance(error, Crowded):
             response.force_close()
         return response
 

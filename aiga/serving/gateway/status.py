@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +20,7 @@ def of(gateway: Gateway) -> dict[str, Any]:
         "deployment": deployment.name,
         "namespace": deployment.namespace,
         "protocol": deployment.protocol,
+        "pid": os.getpid(),
         "since": gateway.since,
         "now": time.time(),
         "ready": gateway.ready,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
 from aiga.serving.messages import Message, ServingError, Tensor
-from aiga.spec.serve import Unit
+from aiga.spec.serve import RATIO, Unit, is_share
 
 Builtin = Literal["RANDOM_ABTEST", "AVERAGE_COMBINER"]
-
-RATIO: Final = "ratioA"
-"""Parameter of RANDOM_ABTEST: the share of requests that the first of its two children gets; half by default."""
 
 
 def of(unit: Unit) -> Builtin | None:
@@ -31,7 +28,7 @@ def broken(unit: Unit) -> str | None:
     if of(unit) != "RANDOM_ABTEST":
         return None
     ratio = unit.parameters.get(RATIO, 0.5)
-    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
+    if not is_share(ratio):
         return f"{RATIO}: {ratio}: must be a share from 0 to 1 (such as 0.5)"
     if len(unit.children) != 2:
         return f"{len(unit.children)} children: a router without run chooses between two (add run: module:Class)"

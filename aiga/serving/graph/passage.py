@@ -108,7 +108,7 @@ class Passage:
             else:
                 answer = await self._call(unit.name, method, [self._sent(unit, one) for one in messages], self._context)
         except ServingError as error:
-            raise ServingError(error.status, f"{unit.name}: {error.reason}") from error
+            raise ServingError(error.status, f"{unit.name}: {error.reason}", of_model=error.of_model) from error
         except TimeoutError as error:
             raise ServingError(504, f"{unit.name}: no answer in time") from error
         except (OSError, EOFError, ClientError, TransientError) as error:

@@ -67,10 +67,15 @@ class Turns:
 def _message(payload: InferenceRequest) -> Message:
     parameters = _parameters(payload.parameters)
     asked = tuple(output.name for output in payload.outputs or ())
-    return Message(tuple(map(_tensor, payload.inputs)), payload.id or "", parameters, asked)
+    return Message(tuple(map(tensor_of, payload.inputs)), payload.id or "", parameters, asked)
 
 
-def _tensor(given: RequestInput) -> Tensor:
+def tensor_of(given: RequestInput) -> Tensor:
+    """MLServer's input as a tensor; null is NaN.
+
+    Raises:
+        BadRequest: its values are not of its data type or shape.
+    """
     datatype = str(given.datatype)
     data = getattr(given.data, "root", given.data)
     try:

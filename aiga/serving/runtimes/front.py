@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mlserver.errors import MLServerError
@@ -19,7 +19,10 @@ from aiga.serving.protocols import paths, v2, v2_bodies
 from aiga.serving.protocols.body import LIMIT, Body, error
 from aiga.serving.runtimes import calls
 from aiga.serving.runtimes.answering import Answering
-from aiga.serving.runtimes.names import METRICS_HEADER
+from aiga.serving.runtimes.names import FAULT_HEADER, LEFT_OUT_HEADER, METRICS_HEADER
+
+LONGEST_METRICS = 64 * 2**10
+"""Bytes of metrics that a header carries; the server's own `/prometheus` has all."""
 
 _log = logging.getLogger("mlserver.rest")
 Scope = dict[str, Any]
@@ -63,7 +66,8 @@ class Front:
             async with self._plane._infer_contextmanager(target.model, target.version or None) as model:
                 return 200, await self._answer(model, content, headers)
         except ServingError as wrong:
-            return wrong.status, error(wrong.reason)
+            told = error(wrong.reason)
+            return wrong.status, _with(told, {FAULT_HEADER: "model"} if wrong.of_model else {})
         except MLServerError as wrong:
             return wrong.status_code, error(str(wrong))
         except Exception as wrong:
@@ -73,12 +77,29 @@ class Front:
     async def _answer(self, model: Answering, content: bytes, headers: Mapping[str, str]) -> Body:
         request, form = v2.read_request(content, headers)
         answer = await model.answer(request)
-        metrics = answer.meta.get("metrics")
         said = answer.with_(
             id=request.id or secrets.token_hex(16), model=model.name, version=model.version or "", requested=()
         )
-        body = v2.write_response(calls.answered(said), form)
-        return Body(body.content, {**body.headers, METRICS_HEADER: json.dumps(metrics)}) if metrics else body
+        return _with(v2.write_response(calls.answered(said), form), _carried(answer.meta.get("metrics") or ()))
+
+
+def _carried(metrics: Sequence[Any]) -> dict[str, str]:
+    """The headers that tell metrics: as many as there is room for, and how many more there are."""
+    texts: list[str] = []
+    size = 0
+    for metric in metrics:
+        text = json.dumps(metric)
+        size += len(text) + 2
+        if size > LONGEST_METRICS:
+            break
+        texts.append(text)
+    left_out = len(metrics) - len(texts)
+    told = {METRICS_HEADER: f"[{', '.join(texts)}]"} if texts else {}
+    return {**told, LEFT_OUT_HEADER: str(left_out)} if left_out else told
+
+
+def _with(body: Body, headers: Mapping[str, str]) -> Body:
+    return Body(body.content, {**body.headers, **headers}) if headers else body
 
 
 async def _content(receive: Receive, headers: Mapping[str, str]) -> bytes:

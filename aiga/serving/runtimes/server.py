@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import socket
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import uvicorn
+from fastapi.exceptions import RequestValidationError  # type: ignore[import-not-found]  # as uvicorn below
 from mlserver import MLServer, ModelSettings
 from mlserver.cli.serve import load_settings
 from mlserver.metrics import MetricsServer
@@ -17,6 +19,7 @@ from mlserver.registry import MultiModelRegistry
 from mlserver.rest import RESTServer
 
 from aiga.errors import UserError
+from aiga.serving.runtimes import prepackaged
 from aiga.serving.runtimes.answering import Answering
 from aiga.serving.runtimes.front import Front
 from aiga.serving.runtimes.names import BINARY, FAILED
@@ -70,9 +73,9 @@ class Server(MLServer):  # type: ignore[misc]
 
         async def loaded(settings: ModelSettings) -> Any:
             try:
-                return await load(settings)
+                return await prepackaged.loaded(load, settings)
             except Exception as error:
-                reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, UserError) else prepackaged.reason_of(error)
                 fail(f"model {settings.name}: cannot be loaded: {' '.join(reason.split())}")
 
         registry.load = loaded
@@ -81,6 +84,8 @@ class Server(MLServer):  # type: ignore[misc]
     def _create_servers(self) -> None:
         super()._create_servers()
         self._rest_server = _Rest(self._settings, self._data_plane, self._model_repository_handlers)
+        self._rest_server._app.add_exception_handler(RequestValidationError, prepackaged.malformed)
+        self._rest_server._app.add_exception_handler(prepackaged.ModelFailed, prepackaged.failed)
         if self._settings.metrics_endpoint:
             self._metrics_server: Any = _Metrics(self._settings)
 
@@ -95,7 +100,13 @@ def fail(reason: str) -> NoReturn:
 
 async def serve(folder: str) -> None:
     """Serves the models of a folder until a signal ends it, after what is under way."""
+    path = list(sys.path)
     settings, models = await load_settings(folder)
+    # MLServer looks for modules in the folders of models, now and while it imports a runtime, so that a model could
+    # bring one in place of ONNX Runtime. What runtimes import is imported here, without those folders.
+    sys.path[:] = path
+    for model in models:
+        importlib.import_module(model.implementation_.rpartition(".")[0])
     ours = all(issubclass(model.implementation, Answering) for model in models)
     if ours and not settings.parallel_workers:  # what runs in MLServer's workers goes its way
         settings.extensions = [BINARY]

@@ -6,7 +6,9 @@ import asyncio
 import inspect
 import json
 import logging
+import math
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Final, TypeVar
 from mlserver.types import MetadataTensor
 from prometheus_client import REGISTRY
 
+from aiga.errors import UserError
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.runtimes.answering import Answering
 from aiga.serving.runtimes.calls import parted
@@ -26,6 +29,8 @@ MODEL: Final = "AIGA_MODEL"
 """Variable with the path of the model's folder; the argument `model_uri` of a class that has one is the same."""
 HEALTH_TIMEOUT = 5.0
 """Seconds that a class has to say how it is."""
+TRACED = 10.0
+"""Seconds between two failures of a class whose place in the code is logged."""
 _log = logging.getLogger("mlserver")
 _T = TypeVar("_T")
 
@@ -36,28 +41,52 @@ class WrappedClass(Answering):
     The class sees one call at a time, all from the same thread, as under Seldon's wrapper with its defaults.
     """
 
+    _metrics: CustomMetrics | None = None
+    """None until the class is loaded: MLServer unloads what it could not load too."""
+    _untraced = 0
+    _traced = -math.inf
+
     async def load(self) -> bool:
-        extra = self.settings.parameters.extra
+        try:
+            return await self._loaded(self.settings.parameters.extra)
+        except (Exception, SystemExit) as error:
+            _log.error("model %s: cannot be loaded", self.name, exc_info=error)
+            if isinstance(error, SystemExit):
+                raise UserError(f"serve.run: the class ends its process: SystemExit: {error}") from error
+            raise
+
+    async def _loaded(self, extra: dict[str, Any]) -> bool:
         self._thread = ThreadPoolExecutor(1, "class")
         self._waiting = 0
         self._class = SeldonClass(await self._do(_made, extra))
         await self._do(self._class.load)
-        self._metrics = CustomMetrics({"model_name": self.name})
-        REGISTRY.register(self._metrics)
-        self._methods = Methods(self._class, self.name, self._metrics)
+        metrics = CustomMetrics({"model_name": self.name})
         said = await self._do(self._class.init_metadata)
         self.settings.platform = str(said.get("platform") or "custom")
         self.inputs, self.outputs = _tensors(said.get("inputs")), _tensors(said.get("outputs"))
+        self._methods = Methods(self._class, self.name, metrics)
+        REGISTRY.register(metrics)
+        self._metrics = metrics
         return True
 
     async def unload(self) -> bool:
-        REGISTRY.unregister(self._metrics)
+        if self._metrics is not None:
+            REGISTRY.unregister(self._metrics)
         self._thread.shutdown(wait=False)
         return True
 
     async def answer(self, request: Message) -> Message:
         method, messages = parted(request)
-        return await self._do(self._methods.call, method, messages)
+        try:
+            return await self._do(self._methods.call, method, messages)
+        except ServingError as error:
+            if error.status < 500:
+                raise
+            self._trace(method, error)
+            raise ServingError(error.status, error.reason, of_model=True) from error
+        except (Exception, SystemExit) as error:
+            self._trace(method, error)
+            raise ServingError(500, f"{method}: {type(error).__name__}: {error}", of_model=True) from error
 
     async def healthy(self) -> bool:
         """What the class says; while it answers requests it is well."""
@@ -72,6 +101,16 @@ class WrappedClass(Answering):
             _log.warning("model %s: is not healthy: %s", self.name, error.reason)
             return False
         return True
+
+    def _trace(self, method: str, error: BaseException) -> None:
+        """Logs where the class failed, unless it did a moment ago: a client may make it fail all the time."""
+        now = time.monotonic()
+        if now < self._traced + TRACED:
+            self._untraced += 1
+            return
+        more = f" (and {self._untraced} times since the last time that was logged)" if self._untraced else ""
+        _log.error("model %s: %s failed%s", self.name, method, more, exc_info=error.__cause__ or error)
+        self._traced, self._untraced = now, 0
 
     async def _do(self, work: Callable[..., _T], *arguments: Any) -> _T:
         self._waiting += 1

@@ -14,8 +14,12 @@ from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols import paths, v2, v2_bodies
 from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.serving.runtimes import calls
-from aiga.serving.runtimes.names import BINARY
+from aiga.serving.runtimes.names import BINARY, FAULT_HEADER
 
+TIMEOUT = 60.0
+"""Seconds that an answer may take where nobody says otherwise."""
+LONGEST_HEADER = 128 * 2**10
+"""Bytes: metrics of a class travel in a header, which aiohttp would refuse beyond 8190."""
 _LENGTH = v2.HEADER_LENGTH.lower()
 
 
@@ -32,7 +36,7 @@ class Reply:
 class Client:
     """Talks to the server at `url`; its connections are opened when first used, and by that event loop."""
 
-    def __init__(self, url: str, model: str, *, timeout: float = 60.0, connections: int = 100) -> None:
+    def __init__(self, url: str, model: str, *, timeout: float = TIMEOUT, connections: int = 100) -> None:
         """`model` is the one that is meant where a message names none; `timeout` is in seconds."""
         self.url, self.model = url.rstrip("/"), model
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -144,7 +148,7 @@ class Client:
         except aiohttp.ClientError as error:
             raise TransientError(f"the model server at {self.url} cannot be reached: {_reason(error)}") from error
         if answer.status >= 400:
-            raise ServingError(answer.status, v2.error_reason(body))
+            raise ServingError(answer.status, v2.error_reason(body), of_model=FAULT_HEADER in answer.headers)
         return Reply(answer.status, body, {key.lower(): value for key, value in answer.headers.items()})
 
     def _infer_path(self, model: str, version: str) -> str:
@@ -154,7 +158,12 @@ class Client:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=30)
             self._session = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, auto_decompress=False, trust_env=False
+                connector=connector,
+                timeout=self._timeout,
+                auto_decompress=False,
+                trust_env=False,
+                max_line_size=LONGEST_HEADER,
+                max_field_size=LONGEST_HEADER,
             )
         return self._session
 

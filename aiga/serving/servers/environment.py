@@ -1,7 +1,7 @@
 """The environment of a model server: made once for each content of its requirements, by uv where present.
 
 What a project or a model needs comes before what aiga pins, except for the server itself, whose versions are the only
-ones that work together.
+ones that work together. What nobody names is as aiga pins it, unless that does not go together with what is needed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _KEPT = ("mlserver", "fastapi", "uvloop", "httptools", "orjson")
 _REPLACED = ("seldon-core",)
 """Cannot be installed beside MLServer; `aiga.serving.runtimes.seldon_core` stands in for what classes use of it."""
 _FILES: Mapping[Server, str] = {server: f"requirements-{server}.txt" for server in ("sklearn", "xgboost", "mlflow")}
+_OVERRIDES: Mapping[Server, str] = {"xgboost": "overrides-xgboost.txt"}
+"""What is taken in place of requirements of packages, by uv; pip can only take all of them."""
 Say = Callable[[str], None]
 
 
@@ -47,8 +49,12 @@ class Needs:
         )
 
 
-def lines(needs: Needs) -> tuple[list[str], list[str]]:
+def lines(needs: Needs, *, bounded: bool | None = None) -> tuple[list[str], list[str]]:
     """The requirements and the constraints that pip is given.
+
+    Args:
+        needs: what they are of.
+        bounded: whether there are constraints; unless told, where no file may have requirements against them.
 
     Raises:
         UserError: a file of requirements cannot be read.
@@ -61,14 +67,16 @@ def lines(needs: Needs) -> tuple[list[str], list[str]]:
     ours = [line for file in files for line in _read(_HERE / file) if _name(line) not in own]
     named = {_name(line) for line in pinned}
     asked = [*ours, *pinned, *(line for line in theirs if _name(line) not in named)]
-    bounds = [] if needs.files else [line for line in _read(_HERE / CONSTRAINTS) if _name(line) not in own]
+    if bounded is None:
+        bounded = not needs.files
+    bounds = [line for line in _read(_HERE / CONSTRAINTS) if _name(line) not in own] if bounded else []
     return asked, bounds
 
 
 def of(needs: Needs) -> Environment:
     """The environment, made or not."""
     asked, bounds = lines(needs)
-    text = "\n".join(["serving", *asked, "", *bounds])
+    text = "\n".join(["serving", *asked, "", *bounds, *(line for file in _overrides(needs) for line in _read(file))])
     version = f"{sys.version_info[:2] if sys.version_info[:2] in _RANGE else _RANGE[-1]}"
     servers = ", ".join(sorted(needs.servers)) or "onnx"
     files = "".join(f", {file}" for file in needs.files)
@@ -83,14 +91,26 @@ def ensure(needs: Needs, say: Say) -> Path:
         UserError: there is no Python that MLServer works with, or a requirement cannot be satisfied.
         TransientError: the package index did not answer.
     """
+    environment = of(needs)
+    if needs.files:
+        try:
+            return environment.ensure(_interpreter, lambda folder: _arguments(needs, folder, bounded=True), say)
+        except UserError:
+            say("environment: without the versions that aiga pins, with which these requirements do not go together")
+    return environment.ensure(_interpreter, lambda folder: _arguments(needs, folder), say)
 
-    def arguments(folder: Path) -> list[str]:
-        asked, bounds = lines(needs)
-        for name, content in {REQUIREMENTS: asked, CONSTRAINTS: bounds}.items():
-            (folder / name).write_text("\n".join(content) + "\n")
-        return ["-r", str(folder / REQUIREMENTS), "-c", str(folder / CONSTRAINTS)]
 
-    return of(needs).ensure(_interpreter, arguments, say)
+def _arguments(needs: Needs, folder: Path, *, bounded: bool | None = None) -> list[str]:
+    """What the installer is given, written to files of the environment's folder."""
+    asked, bounds = lines(needs, bounded=bounded)
+    for name, content in {REQUIREMENTS: asked, CONSTRAINTS: bounds}.items():
+        (folder / name).write_text("\n".join(content) + "\n")
+    given = ["-r", str(folder / REQUIREMENTS), "-c", str(folder / CONSTRAINTS)]
+    return given + [word for file in _overrides(needs) if uv() for word in ("--override", str(file))]
+
+
+def _overrides(needs: Needs) -> list[Path]:
+    return [_HERE / _OVERRIDES[server] for server in sorted(needs.servers) if server in _OVERRIDES]
 
 
 def _interpreter() -> str:

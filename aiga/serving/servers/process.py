@@ -36,6 +36,8 @@ STEADY = 60.0
 _LOOK, _TELL = 0.1, 5.0
 _DROPPED = re.compile(r"MLSERVER_.*|PYTHONPATH|PYTHONHOME|VIRTUAL_ENV")
 """Variables that are not the server's."""
+_UNLESS_SET = {"PYTHONUNBUFFERED": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""MLflow tells its makers what it is used for, and waits for them where there is no network."""
 
 
 class Server:
@@ -161,7 +163,7 @@ class Server:
                     stdout=log,
                     stderr=log,
                     cwd=folder,
-                    env={**with_aiga(kept), "PYTHONUNBUFFERED": "1", **self._environment},
+                    env={**_UNLESS_SET, **with_aiga(kept), **self._environment},
                     start_new_session=True,
                 )
         finally:

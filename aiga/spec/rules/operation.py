@@ -57,12 +57,18 @@ def watched(project: Project) -> Iterator[Finding]:
     """Monitors and alerts have names of their own; what follows from one can be done."""
     yield from twice((("monitors", index, "name"), monitor.name) for index, monitor in enumerate(project.monitors))
     yield from twice((("alerts", index, "name"), alert.name) for index, alert in enumerate(project.alerts))
+    for index, monitor in enumerate(project.monitors):
+        if monitor.model is None and project.serve is None and project.train is None:
+            rule = "is required where the project neither trains nor serves one"
+            yield Finding(
+                ("monitors", index, "model"), MISSING, rule, "add model: its address", (("serve",), ("train",))
+            )
     names = {monitor.name for monitor in project.monitors}
     needs = {"retrain": "train", "label": "label", "rollback": "serve", "takedown": "serve"}
     for index, policy in enumerate(project.policy):
-        monitor = policy.when.partition(".")[0]
-        if monitor not in names:
-            remedy = meant(monitor, names, "monitors are")
+        watches = policy.when.partition(".")[0]
+        if watches not in names:
+            remedy = meant(watches, names, "monitors are")
             yield Finding(("policy", index, "when"), policy.when, "is no monitor", remedy, (("monitors",),))
         for place, action in enumerate(policy.do):
             block = needs.get(action)

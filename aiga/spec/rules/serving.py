@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from aiga.spec.mistakes import MISSING, Finding
 from aiga.spec.places import Path
 from aiga.spec.project import Project
-from aiga.spec.rules.work import twice
-from aiga.spec.serve import Canary, Serve, Unit
+from aiga.spec.rules import inference
+from aiga.spec.serve import THREADED, THREADS, Canary, is_class
 
-BUILT_IN = ("router", "combiner")
-"""Kinds that do something without a class: they choose by chance, and average."""
 _CONDITION = re.compile(r"[a-z][a-z0-9_]*[<>][0-9]+(\.[0-9]+)?(%|x|ms|s)?")
 
 
@@ -29,6 +27,14 @@ def served(project: Project) -> Iterator[Finding]:
     if serve.run is not None and serve.server != "custom":
         uses = (("serve", "server"),)
         yield Finding(("serve", "run"), serve.run, f"is not for server {serve.server}", "write server: custom", uses)
+    elif serve.run is not None and not is_class(serve.run):
+        rule = "must be module:Class of the project's folder"
+        yield Finding(("serve", "run"), serve.run, rule, "such as serve:Mnist")
+    known = (THREADS,) if serve.server in THREADED else ()
+    for name, given in serve.parameters.items() if serve.run is None else ():
+        if name not in known or serve.graph is not None:
+            rule = "nothing takes it: it is an argument of a class, or threads of server onnx"
+            yield Finding(("serve", "parameters", name), given, rule, "give it to a unit of the graph, or take it out")
     if serve.graph is not None:
         for key, value in (("model", serve.model), ("run", serve.run)):
             if value is not None:
@@ -44,33 +50,8 @@ def licence(project: Project) -> Iterator[Finding]:
     remedy = "add serve.acceptLicence: true when you accept its licence, or take server onnx"
     rule, uses = "its image is not under an OSI licence", (("serve", "acceptLicence"),)
     servers: list[tuple[Path, str | None]] = [(("serve", "server"), serve.server)]
-    servers += [((*path, "server"), unit.server) for path, unit in _units(serve)]
+    servers += [((*path, "server"), unit.server) for path, unit in inference.units(serve)]
     yield from (Finding(path, server, rule, remedy, uses) for path, server in servers if server == "triton")
-
-
-def graph(project: Project) -> Iterator[Finding]:
-    """Each unit of an inference graph can do what its kind says."""
-    if project.serve is None:
-        return
-    units = list(_units(project.serve))
-    yield from twice(((*path, "name"), unit.name) for path, unit in units)
-    for path, unit in units:
-        children: Path = (*path, "children")
-        if unit.kind in ("router", "combiner") and not unit.children:
-            yield Finding(children, MISSING, f"a {unit.kind} has some", "add the units it chooses among or joins")
-        if unit.kind == "model" and unit.children:
-            below = ", ".join(child.name for child in unit.children)
-            yield Finding(children, below, "a model has none", "make it a transformer, or its children's sibling")
-        if unit.run is not None and unit.model is not None:
-            uses: tuple[Path, ...] = ((*path, "model"),)
-            yield Finding((*path, "run"), unit.run, "model stands in its place", "take one of them out", uses)
-        elif unit.run is None and unit.kind in BUILT_IN:
-            continue
-        elif unit.kind != "model" and unit.run is None:
-            yield Finding((*path, "run"), MISSING, f"a {unit.kind} needs it", "add run: module:Class")
-        elif unit.run is None and unit.model is None and not project.train:
-            rule = "is required where the project trains none"
-            yield Finding((*path, "model"), MISSING, rule, "add model: its address, or run", (("train",),))
 
 
 def conditions(project: Project) -> Iterator[Finding]:
@@ -82,16 +63,4 @@ def conditions(project: Project) -> Iterator[Finding]:
             yield Finding(path, condition, "must be a name, < or >, and a number", "such as errors>1% or p95>2x")
 
 
-RULES = (served, licence, graph, conditions)
-
-
-def _units(serve: Serve) -> Iterator[tuple[Path, Unit]]:
-    """All units of the graph, a parent before its children."""
-
-    def below(path: Path, unit: Unit) -> Iterator[tuple[Path, Unit]]:
-        yield path, unit
-        for index, child in enumerate(unit.children):
-            yield from below((*path, "children", index), child)
-
-    if serve.graph is not None:
-        yield from below(("serve", "graph"), serve.graph)
+RULES = (served, licence, inference.graph, conditions)
