@@ -22,6 +22,7 @@ from aiga.spec import load
 from aiga.spec.explain import explain as explained
 from aiga.spec.explain import inactive
 from aiga.spec.inactive import of_run
+from aiga.spec.load import Loaded
 from aiga.spec.schema import text
 
 REJECTED = 3
@@ -45,6 +46,7 @@ def run_(
 ) -> int:
     """Run a project on this machine: data, training, gates, promotion."""
     here = at(folder, store)
+    _doubts(here.loaded)
     for line in of_run(here.loaded.project):
         say(f"note: {line}")
     request = run.Request(here.folder, tuple(parameters or ()), fresh, new, Prompt(), stage=stage)
@@ -112,10 +114,17 @@ class Prompt:
         return found
 
 
+def _doubts(loaded: Loaded) -> None:
+    """What may be right, and seldom is."""
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+
+
 @told
 def validate(folder: Folder = Path(".")) -> None:
     """Check a project file; every mistake at once."""
     loaded = load(folder)
+    _doubts(loaded)
     say(f"{loaded.file}: valid")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from aiga.spec.base import Duration, Identifier, Model, Name, Run, Scalar, ScalarType, broken
 from aiga.spec.expect import Expectation
@@ -44,7 +44,9 @@ def _by(name_of: Callable[[str], str]) -> Callable[[Any], Any]:
 _MAP_OR_LIST = dict[str, str] | list[str]
 Inputs = Annotated[dict[Identifier, str], BeforeValidator(_by(argument), json_schema_input_type=_MAP_OR_LIST)]
 """Argument name to what it is: a source, an earlier step's output or value. A list stands for names like them."""
-Outputs = Annotated[dict[Identifier, str], BeforeValidator(_by(output), json_schema_input_type=_MAP_OR_LIST)]
+_File = Annotated[str, AfterValidator(lambda name: name.rstrip("/") or name)]
+"""A folder may be written with a slash behind it."""
+Outputs = Annotated[dict[Identifier, _File], BeforeValidator(_by(output), json_schema_input_type=_MAP_OR_LIST)]
 """Output name to the file (or folder) it is written to under $AIGA_OUTPUTS. A list stands for the files' names."""
 
 

@@ -12,7 +12,8 @@ from typing import IO
 
 _LONGEST = 30.0
 """Seconds that Git may take, after which nothing is recorded of it."""
-_HERE = ("--", ".", ":(exclude,glob)**/.aiga/**")
+_HERE = ("--", ".", ":(exclude,glob)**/.aiga/**", ":(exclude,glob)**/__pycache__/**")
+"""What runs leave in the folder is none of its source."""
 _ASKED = (
     ("rev-parse", "HEAD"),
     ("diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", *_HERE),

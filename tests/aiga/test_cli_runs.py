@@ -151,3 +151,12 @@ def test_what_users_write_is_printed_as_it_is(tmp_path: Path) -> None:
     assert "note=[bold] :rocket:" in project.aiga("lineage", second)
     project.change("project.yaml", "run: steps:train\n", 'run: "train:train:"\n')
     assert "train:train:" in project.aiga("explain")
+
+
+def test_what_seldom_is_right_is_told_when_a_file_is_checked(tmp_path: Path) -> None:
+    search = "search: {objective: {metric: val/score, goal: max}, space: {rate: {float: [0, 1]}}}"
+    train = f'train: {{run: "steps:train", out: {{model: model.json}}, {search}}}'
+    project = made(tmp_path, f"apiVersion: aiga.dev/v1\nname: line\n{train}\n")
+    told = project.aiga("validate")
+    assert "warning: project.yaml:3: train.search.objective.metric: val/score: is no Python name" in told
+    assert told.rstrip().endswith("valid")

@@ -248,6 +248,8 @@ def test_metrics_have_seldons_names(served: Served) -> None:
     text = requests.get(f"http://127.0.0.1:{served.http}/metrics", timeout=10).text
     counted = re.findall(r'seldon_api_executor_server_requests_seconds_count\{[^}]*predictor_name="(\w+)"', text)
     assert {"main", "canary"} <= set(counted)
+    labels = 'model_image="aiga/onnx",model_name="line",model_version="1"'
+    assert set(labels.split(",")) <= set(re.findall(r'\w+="[^"]*"', text)), "image and version as Seldon splits them"
 
 
 def test_it_ends_in_order_and_leaves_nothing(served: Served) -> None:

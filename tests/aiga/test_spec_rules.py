@@ -275,6 +275,12 @@ def test_a_project_with_every_block_is_accepted() -> None:
     assert set(FULL) == {field.alias or name for name, field in Project.model_fields.items()}
 
 
+def test_a_folder_may_have_a_slash_behind_it() -> None:
+    project = loaded(SOURCE + "train: {run: a:b, in: [raw], out: {model: model/}}").project
+    assert project.train is not None
+    assert project.train.outputs == {"model": "model"}
+
+
 def test_two_items_of_a_list_that_are_called_alike_are_not_merged() -> None:
     (found,) = said(STEP + "    out: [a.csv, a.parquet]\n")
     assert "8: etl[0].out" in found and "a.csv and a.parquet are both called a" in found

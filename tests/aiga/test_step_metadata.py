@@ -86,6 +86,8 @@ def test_a_dirty_folder_has_a_digest_of_what_differs(tmp_path: Path) -> None:
     (tmp_path / "ignored").write_text("")
     (tmp_path / ".aiga").mkdir()
     (tmp_path / ".aiga/run").write_text("")
+    (tmp_path / "part/__pycache__").mkdir(parents=True)
+    (tmp_path / "part/__pycache__/steps.pyc").write_text("")
     assert _commit(tmp_path) == clean, "what is generated does not count"
     (tmp_path / "a").write_text("2")
     changed = _commit(tmp_path)

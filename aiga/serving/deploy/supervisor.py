@@ -142,11 +142,13 @@ class Serving:
         folder = self.home / version.name
         served, described = self._served(serve, version, folder)
         started: dict[str, str] = {}
+        tag = described.get("version", version.name)
+        image = f"aiga/{serve.server}:{tag}"
         for number, group in enumerate(served):
             laid = arrange(group, folder / f"server-{number}", self.folder, allow_pickle=serve.allow_pickle)
             python = await asyncio.to_thread(environment.ensure, laid.needs, self.say)
             name = f"{version.name}-{number}" if len(served) > 1 else version.name
-            server = Server(name, laid, python, self.say, environment=self._labels(serve, version))
+            server = Server(name, laid, python, self.say, environment=self._labels(serve, version, image, tag))
             self._servers.setdefault(version.name, []).append(server)
             await server.start()
             started |= dict.fromkeys(laid.models, server.url)
@@ -162,19 +164,19 @@ class Serving:
                 "timeout": seconds(serve.timeout),
             },
             model=root,
-            version=described.get("version", ""),
-            image=f"aiga/{serve.server}",
+            version=tag,
+            image=image,
             lineage=described,
         )
 
-    def _labels(self, serve: Serve, version: Version) -> dict[str, str]:
-        """What Seldon gives a container, for the labels of a class' own metrics."""
+    def _labels(self, serve: Serve, version: Version, image: str, tag: str) -> dict[str, str]:
+        """What Seldon gives a container, for the labels of a class' own metrics: those of the gateway's."""
         return {
             "SELDON_DEPLOYMENT_ID": self.project.name,
             "PREDICTOR_ID": version.name,
             "PREDICTIVE_UNIT_ID": serve.graph.name if serve.graph else self.project.name,
-            "PREDICTIVE_UNIT_IMAGE": f"aiga/{serve.server}:{version.at.partition('@')[2] or 'production'}",
-            "PREDICTOR_LABELS": json.dumps({"version": version.name}),
+            "PREDICTIVE_UNIT_IMAGE": image,
+            "PREDICTOR_LABELS": json.dumps({"version": tag}),
         }
 
     def _served(self, serve: Serve, version: Version, folder: Path) -> tuple[list[list[Served]], dict[str, str]]:
