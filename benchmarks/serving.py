@@ -1,9 +1,9 @@
 """The gateway beside nginx and Envoy before the same model server; our ONNX server beside MLServer's scikit-learn.
 
-The load is a closed loop of 16 connections from this machine, and one of a single connection, where nobody queues; what
-is compared takes turns, and medians of the rounds are shown. `python -m benchmarks.serving [SECONDS]`, of one turn.
-Where MLServer cannot be installed a small aiohttp server stands behind the proxies; a proxy that cannot be had is left
-out, and told.
+Proxies get the same load: 500 requests a second, evenly, over 16 connections from this machine. Then each gets as much
+as it answers, by 16 connections and by a single one. What is compared takes turns, and medians of the rounds are shown.
+`python -m benchmarks.serving [SECONDS]`, of one turn. Where MLServer cannot be installed a small aiohttp server stands
+behind the proxies; a proxy that cannot be had is left out, and told.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from benchmarks.serving_proxies import PREFIX, envoy, gateway, nginx
 
 ROUNDS = 3
 SECONDS = 5.0
+RATE = 500.0
+"""Requests a second of the load that all proxies answer with room to spare."""
 DIRECT = "nothing between"
 GATEWAY = "gateway"
 PROXIES = {"nginx": nginx, "Envoy": envoy, GATEWAY: gateway}
@@ -51,9 +53,11 @@ async def proxies(folder: Path, model: Made, seconds: float, console: Console) -
                 console.print(f"{name} is left out: {error}", markup=False)
             else:
                 urls[name] = address + PREFIX + sides.INFER
-        for connections in (CONNECTIONS, 1):
-            figures = await _turns(urls, model.body, seconds, connections)
-            console.print(_table(f"Before {server}, {connections} at once", figures))
+        loads: dict[str, tuple[int, float | None]] = {f"{RATE:g} requests a second": (CONNECTIONS, RATE)}
+        loads |= {f"{connections} at once": (connections, None) for connections in (CONNECTIONS, 1)}
+        for load_, (connections, rate) in loads.items():
+            figures = await _turns(urls, model.body, seconds, connections, rate)
+            console.print(_table(f"Before {server}, {load_}", figures))
             console.print(_added(figures))
 
 
@@ -93,11 +97,13 @@ def bare(model: Made, seconds: float) -> Figures:
     return Figures.of(latencies, now - begun)
 
 
-async def _turns(urls: Mapping[str, str], body: bytes, seconds: float, connections: int) -> dict[str, Figures]:
+async def _turns(
+    urls: Mapping[str, str], body: bytes, seconds: float, connections: int, rate: float | None = None
+) -> dict[str, Figures]:
     found: dict[str, list[Figures]] = {name: [] for name in urls}
     for _ in range(ROUNDS):
         for name, url in urls.items():
-            found[name].append(await load(url, body, seconds, connections))
+            found[name].append(await load(url, body, seconds, connections, rate))
     return {name: Figures.median(rounds) for name, rounds in found.items()}
 
 

@@ -1,4 +1,8 @@
-"""A load generator that costs little itself: so many connections, each with one request under way at any time."""
+"""A load generator that costs little itself: so many connections, each with at most one request under way.
+
+Without a rate the next request goes out when an answer has come in, so that whoever is quick is asked more. With a rate
+all are asked alike: requests are due at even intervals, and one that has to wait for its connection is late from then.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -40,8 +45,13 @@ class Figures:
         return cls(rate, p50, p99, sum(one.errors for one in rounds))
 
 
-async def load(url: str, body: bytes, seconds: float, connections: int = CONNECTIONS) -> Figures:
+async def load(
+    url: str, body: bytes, seconds: float, connections: int = CONNECTIONS, rate: float | None = None
+) -> Figures:
     """Posts the same JSON for a while, on connections that are kept.
+
+    Args:
+        rate: requests a second, of all connections; as many as are answered when left out.
 
     Raises:
         OSError: nobody listens, or a connection was broken off.
@@ -54,8 +64,10 @@ async def load(url: str, body: bytes, seconds: float, connections: int = CONNECT
     )
     loop = asyncio.get_running_loop()
     callers = []
-    for _ in range(connections):
-        _, caller = await loop.create_connection(lambda: _Caller(head.encode() + body), host, port)
+    pause = connections / rate if rate else 0.0
+    for number in range(connections):
+        begin = time.perf_counter() + pause * number / connections
+        _, caller = await loop.create_connection(partial(_Caller, head.encode() + body, begin, pause), host, port)
         callers.append(caller)
     await asyncio.sleep(WARM)
     for caller in callers:
@@ -73,9 +85,11 @@ async def load(url: str, body: bytes, seconds: float, connections: int = CONNECT
 
 
 class _Caller(asyncio.Protocol):
-    """One connection: the next request goes out when an answer has come in."""
+    """One connection: the next request goes out when it is due, and the answer to the last one has come in."""
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, begin: float, pause: float) -> None:
+        """Requests are due from `begin` on, each `pause` seconds after the one before; at once when that is 0."""
+        self._due, self._pause = begin, pause
         self.latencies: list[float] = []
         self.errors = 0
         """Answers that were none of status 200."""
@@ -87,7 +101,7 @@ class _Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
-        self._send()
+        self._next()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -99,7 +113,7 @@ class _Caller(asyncio.Protocol):
         self.errors += not self._received.startswith(b"HTTP/1.1 200")
         self._received = b""
         if self._transport is not None:
-            self._send()
+            self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.broken = self._transport is not None
@@ -109,7 +123,16 @@ class _Caller(asyncio.Protocol):
         if transport is not None and not self.broken:
             transport.close()
 
-    def _send(self) -> None:
-        assert self._transport is not None
-        self._sent = time.perf_counter()
-        self._transport.write(self._request)
+    def _next(self) -> None:
+        late = time.perf_counter() - self._due if self._pause else 0.0
+        if late < 0:
+            asyncio.get_running_loop().call_later(-late, self._send, 0.0)
+        else:
+            self._send(late)
+        self._due += self._pause
+
+    def _send(self, late: float) -> None:
+        """Sends a request that was due so many seconds ago: how exact a timer is counts for nobody."""
+        self._sent = time.perf_counter() - late
+        if self._transport is not None:
+            self._transport.write(self._request)
