@@ -48,7 +48,9 @@ def test_a_scaffold_is_a_project_without_mistakes(tmp_path: Path) -> None:
     here = Made(tmp_path, tmp_path / "home")
     here.aiga("init", "My Flowers")
     assert "valid" in here.aiga("validate", "My Flowers")
-    assert "name = my-flowers" in here.aiga("explain", "My Flowers")
+    explained = here.aiga("explain", "My Flowers")
+    assert "name = my-flowers" in explained
+    assert "serve.server = onnx  (project.yaml:" in explained, "`aiga serve` is the next thing to try"
     assert "exists already" in here.aiga("init", "My Flowers", code=2)
 
 
