@@ -31,11 +31,20 @@ class Deployment:
     model: str = ""
     """As the path names it; the deployment's name when left out."""
 
-    def url(self, verb: paths.Verb) -> str:
-        """Where v2 does that with the model."""
-        namespace = self.namespace or PROJECT_PREFIX + self.name
-        target = paths.Target("v2", verb, namespace, self.name, self.model or self.name)
-        return self.address.rstrip("/") + paths.build(target)
+    @property
+    def within(self) -> str:
+        """The namespace that it is in."""
+        return self.namespace or PROJECT_PREFIX + self.name
+
+    @property
+    def served(self) -> str:
+        """The model that is asked."""
+        return self.model or self.name
+
+    def url(self, verb: paths.Verb, protocol: paths.Protocol = "v2") -> str:
+        """Where a protocol does that with the model; Seldon's paths name none."""
+        model = "" if protocol == "seldon" else self.served
+        return self.address.rstrip("/") + paths.build(paths.Target(protocol, verb, self.within, self.name, model))
 
 
 class Connection:

@@ -11,7 +11,6 @@ import numpy as np
 import requests
 
 from aiga.errors import AigaError
-from aiga.names import PROJECT_PREFIX
 from aiga.serving.client.connection import Connection, Deployment
 from aiga.serving.client.files import Values
 from aiga.serving.client.fit import fit
@@ -45,23 +44,19 @@ def each(deployment: Deployment, grpc_address: str, row: Any) -> Iterator[tuple[
 
 
 def _posted(deployment: Deployment, protocol: paths.Protocol, content: bytes) -> bytes:
-    namespace = deployment.namespace or PROJECT_PREFIX + deployment.name
-    model = (deployment.model or deployment.name) if protocol == "tensorflow" else ""
-    path = paths.build(paths.Target(protocol, "infer", namespace, deployment.name, model))
+    url = deployment.url("infer", protocol)
     try:
-        answer = requests.post(
-            deployment.address + path, content, headers={"Content-Type": "application/json"}, timeout=TIMEOUT
-        )
+        answer = requests.post(url, content, headers={"Content-Type": "application/json"}, timeout=TIMEOUT)
     except requests.RequestException as error:
-        raise AigaError(f"{deployment.address}{path}: {error}") from None
+        raise AigaError(f"{url}: {error}") from None
     if not answer.ok:
         raise AigaError(f"{answer.url}: {answer.status_code}: {answer.text[:200]}")
     return answer.content
 
 
 def _by_grpc(deployment: Deployment, address: str, asked: Message) -> Message:
-    where = {"seldon": deployment.name, "namespace": deployment.namespace or PROJECT_PREFIX + deployment.name}
-    named = asked.with_(model=deployment.model or deployment.name)
+    where = {"seldon": deployment.name, "namespace": deployment.within}
+    named = asked.with_(model=deployment.served)
     with grpc.insecure_channel(address) as channel:
         infer = channel.unary_unary(f"/{methods.V2}/ModelInfer")
         try:
