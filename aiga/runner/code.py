@@ -52,16 +52,16 @@ def of_project(project: Project, folder: Path) -> list[Path]:
 
     Data is what `sources` read, and what is larger than `LARGEST`.
     """
+    return sorted_out(project, folder)[0]
+
+
+def sorted_out(project: Project, folder: Path) -> tuple[list[Path], list[Path]]:
+    """The project's source files, and the files that are none for their size alone; both sorted."""
     tracked, others = _listed(folder)
     data = _read_as_data(project, folder)
-    return sorted({*tracked, *(each for each in others if each not in data and each.stat().st_size <= LARGEST)})
-
-
-def too_large(project: Project, folder: Path) -> list[Path]:
-    """The files that are no source for their size alone, sorted."""
-    _, others = _listed(folder)
-    data = _read_as_data(project, folder)
-    return sorted(each for each in others if each not in data and each.stat().st_size > LARGEST)
+    untracked = {each for each in others if each not in data}
+    large = {each for each in untracked if each.stat().st_size > LARGEST}
+    return sorted({*tracked, *(untracked - large)}), sorted(large)
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -26,11 +26,12 @@ class Source:
 
     @classmethod
     def of(cls, project: Project, folder: Path) -> Source:
-        found = {*code.of_project(project, folder), *code.of_steps(project, folder)}
+        kept, large = code.sorted_out(project, folder)
+        found = {*kept, *code.of_steps(project, folder)}
         named = {file.relative_to(folder).as_posix(): file for file in sorted(found)}
         files = {name: file for name, file in named.items() if _is_key(name)}
         left = dict.fromkeys(named.keys() - files.keys(), "its name cannot be one in a store")
-        for file in code.too_large(project, folder):
+        for file in large:
             if file not in found:
                 left[file.relative_to(folder).as_posix()] = (
                     f"it is above {code.LARGEST >> 20} MiB, and Git does not track it (what steps read is a source)"
