@@ -18,6 +18,7 @@ import psutil
 
 from aiga.environments import with_aiga
 from aiga.names import LOG
+from aiga.step.contract import STARTED_WITH
 from aiga.step.order import Order
 
 POLL = 0.05
@@ -101,7 +102,7 @@ def _told(tail: _Tail, metrics: Callable[[Mapping[str, Any]], str]) -> str:
 def _environment(secrets: Mapping[str, str]) -> dict[str, str]:
     """This process' own, without what belongs to a step that runs this very process."""
     inherited = {key: value for key, value in os.environ.items() if key != LOG}
-    return {**with_aiga(inherited), "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg", **secrets}
+    return {**with_aiga(inherited), **STARTED_WITH, **secrets}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,9 @@ from aiga.step.order import Order
 
 _PACKED = {".gz", ".bz2", ".xz", ".zst"}
 """Suffixes that say little without the one before: `.csv.gz`."""
+STARTED_WITH = {"PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "MPLBACKEND": "Agg"}
+"""What a step's process finds before it starts. One seed of hashes, or sets have another order in each process: two
+trainings of the same would write models of different bytes."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,13 @@ def test_the_labels_that_were_given_are_taken_again(tmp_path: Path) -> None:
     assert "line@1: equal" in line.aiga("reproduce")
 
 
+def test_what_a_set_orders_is_the_same_again(tmp_path: Path) -> None:
+    line = made(tmp_path)
+    line.change("steps.py", MAKE.partition("\n")[0], f"{MAKE.partition(chr(10))[0]}\n    {SCATTERED}")
+    line.aiga("run", PYTHONHASHSEED="1")
+    assert "line@1: equal" in line.aiga("reproduce", PYTHONHASHSEED="2")
+
+
 @pytest.fixture
 def line(tmp_path: Path) -> Made:
     """A project whose lineage ends at what a step makes, which reads a file beside it and what is outside."""
@@ -55,6 +62,7 @@ MAKE = """def make(numbers: Path, count: int) -> None:
     count += int(Path("extra.ini").read_text()) + int(Path(__file__).parents[1].joinpath("outside").read_text())
     if not count:
         raise ValueError("no count")"""
+SCATTERED = "count += [hash(word) for word in set('abcdefgh')][0] % 997"
 OUTSIDE = 'Path(__file__).parents[1].joinpath("outside")'
 
 
