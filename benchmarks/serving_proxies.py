@@ -58,6 +58,7 @@ daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr error;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; keepalive_requests 100000000;
+  client_max_body_size 0; client_body_buffer_size 64m; proxy_max_temp_file_size 0;
   {" ".join(f"{kind}_temp_path {folder}/nginx-{kind};" for kind in kinds)}
   upstream model {{ server {behind.removeprefix("http://")}; keepalive 64; keepalive_requests 100000000; }}
   server {{
