@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 
+import psutil
 import pytest
 import requests
 
@@ -17,6 +18,12 @@ def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def member(process: subprocess.Popen[str], part: str) -> psutil.Process:
+    """The child of `aiga serve` whose command has a part."""
+    (found,) = [one for one in psutil.Process(process.pid).children() if part in " ".join(one.cmdline())]
+    return found
 
 
 def until_ready(process: subprocess.Popen[str], http: int, patience: float = PATIENCE) -> None:

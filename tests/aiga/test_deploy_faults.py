@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from deploy_world import port, until_ready
+from deploy_world import member, port, until_ready
 from runner_projects import Made, made
 
 CLASS = """
@@ -76,11 +76,6 @@ class Served:
         text = requests.get(f"http://127.0.0.1:{self.http}/metrics", timeout=10).text
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
 
-    def member(self, part: str) -> psutil.Process:
-        """The child of `aiga serve` whose command has a part."""
-        (found,) = [one for one in psutil.Process(self.process.pid).children() if part in " ".join(one.cmdline())]
-        return found
-
     def until_ready(self) -> None:
         until_ready(self.process, self.http)
 
@@ -139,7 +134,7 @@ def test_metrics_that_fill_more_than_a_header_cost_no_prediction(served: Served)
 
 
 def test_a_server_that_hangs_costs_nobody_an_answer(served: Served) -> None:
-    server = served.member("/canary/")
+    server = member(served.process, "/canary/")
     server.suspend()
     try:
         with ThreadPoolExecutor(20) as pool:
@@ -168,7 +163,7 @@ def test_a_port_that_is_taken_is_said_before_a_server_starts(served: Served, tmp
 
 
 def test_events_that_a_full_disk_does_not_take_at_the_stop_are_told(served: Served) -> None:
-    gateway = served.member("aiga.serving.gateway")
+    gateway = member(served.process, "aiga.serving.gateway")
     resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (0, 0))
     assert served.ask(1).status_code == 200
     served.process.send_signal(signal.SIGINT)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import random
 import socket
 from typing import Any
 
 import gateway_world as gw
+from malformed import malformed
 
 from aiga.serving.messages import Message
 
@@ -109,21 +109,7 @@ def test_a_client_that_goes_away_frees_the_predictor_and_opens_no_circuit() -> N
 
 
 def test_ten_thousand_malformed_and_oversized_bodies_leave_it_as_it_was() -> None:
-    good = json.dumps(gw.ROW).encode()
-    dice = random.Random(5)
-
-    def wrong(number: int) -> bytes:
-        kind = number % 5
-        if kind == 0:
-            return bytes(dice.randrange(256) for _ in range(dice.randrange(60)))
-        if kind == 1:
-            return good[: dice.randrange(len(good))]
-        if kind == 2:
-            place = dice.randrange(len(good))
-            return good[:place] + bytes([dice.randrange(256)]) + good[place + 1 :]
-        if kind == 3:
-            return b"[" * dice.randrange(1, 3000)
-        return b'{"inputs":' * dice.randrange(1, 200)
+    bodies = list(malformed(json.dumps(gw.ROW).encode(), 10_000))
 
     async def scenario(world: gw.World) -> None:
         host, port = world.url.removeprefix("http://").split(":")
@@ -132,7 +118,7 @@ def test_ten_thousand_malformed_and_oversized_bodies_leave_it_as_it_was() -> Non
         async def client(first: int) -> None:
             reader, writer = await asyncio.open_connection(host, int(port))
             for number in range(first, 10_000, 10):
-                body, path = wrong(number), (gw.INFER, gw.PREDICT, gw.PREDICTIONS)[number % 3]
+                body, path = bodies[number], (gw.INFER, gw.PREDICT, gw.PREDICTIONS)[number % 3]
                 writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
                 head = await reader.readuntil(b"\r\n\r\n")
                 status = int(head.split()[1])
