@@ -27,6 +27,7 @@ class Slow:
         return X
 """
 STEPS = """
+from pathlib import Path
 
 def train(model: Path, more: int) -> None:
     model.write_text(str(more))
