@@ -25,8 +25,11 @@ NEEDS = Needs(frozenset({"onnx", "sklearn"}))
 
 CLASS = """
 import numpy as np
+from seldon_core import Storage
 from seldon_core.metrics import create_counter
+from seldon_core.proto import prediction_pb2
 from seldon_core.user_model import SeldonComponent, SeldonResponse
+from seldon_core.utils import array_to_grpc_datadef, get_data_from_proto, json_to_seldon_message, seldon_message_to_json
 
 
 class Scorer(SeldonComponent):
@@ -37,7 +40,7 @@ class Scorer(SeldonComponent):
     def load(self):
         with open("names.txt") as file:
             self.names = file.read().split()
-        with open(f"{self.folder}/weights.bin") as file:
+        with open(f"{Storage.download(self.folder)}/weights.bin") as file:
             self.weights = file.read()
 
     def predict(self, X, features_names=None, meta=None):
@@ -46,6 +49,11 @@ class Scorer(SeldonComponent):
         if len(X) == 0:
             raise ValueError("no rows")
         return SeldonResponse(X * self.factor, tags={"columns": list(features_names), "model": self.weights})
+
+    def transform_output_raw(self, request):
+        features = get_data_from_proto(json_to_seldon_message(request))
+        data = array_to_grpc_datadef("tensor", features - 1, ["less"])
+        return seldon_message_to_json(prediction_pb2.SeldonMessage(data=data))
 
     def class_names(self):
         return self.names

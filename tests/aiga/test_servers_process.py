@@ -126,6 +126,7 @@ def test_a_class_written_for_seldon_runs_with_all_its_methods(client: Client, lo
         and answer.meta["metrics"][0]["key"] == "scored"
     )
     assert call("predict", message(tensor([b"hi"], "BYTES", content_type="str"))).tensors[0].data.item() == b"HI"
+    assert call("transform_output", message(rows)).tensors[0].data.tolist() == [[0, 1]]
     assert call("route", message(rows)).tensors[0].data.item() == 1
     assert call("aggregate", message(rows), message(rows)).tensors[0].data.tolist() == [[2, 4]]
     response = message(rows, parameters={"reward": 0.5}, meta={"routing": {"scorer": 1}})

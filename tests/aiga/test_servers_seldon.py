@@ -17,6 +17,7 @@ from aiga.serving.runtimes.custom_metrics import CustomMetrics
 from aiga.serving.runtimes.methods import Methods
 from aiga.serving.runtimes.seldon_class import SeldonClass, construct, load_class
 from aiga.serving.runtimes.seldon_core.flask_utils import SeldonMicroserviceException
+from aiga.serving.runtimes.seldon_core.proto.prediction_pb2 import SeldonMessage
 from aiga.serving.runtimes.seldon_core.user_model import SeldonComponent, SeldonResponse
 
 ROWS = tensor([[1.0, 2.0]], "FP64", names=["a", "b"])
@@ -227,6 +228,14 @@ def test_raw_methods_see_seldons_message_and_come_first(methods: Any) -> None:
 
     answer = methods(Raw()).call("predict", [message(ROWS, id="7")])
     assert values(answer) == [b"raw"] and answer.meta == {"tags": {"r": 1}}
+
+
+def test_a_raw_method_may_answer_with_seldons_message(methods: Any) -> None:
+    class Raw:
+        def predict_raw(self, msg: Any) -> Any:
+            return SeldonMessage(strData=f"{len(msg['data']['names'])} names")
+
+    assert values(methods(Raw()).call("predict", [message(ROWS)])) == [b"2 names"]
 
 
 def test_what_the_base_class_only_declares_is_absent(methods: Any) -> None:

@@ -12,6 +12,8 @@ from aiga.serving.runtimes import payload
 from aiga.serving.runtimes.custom_metrics import CustomMetrics
 from aiga.serving.runtimes.seldon_class import ABSENT, TAG_OF, Result, SeldonClass
 from aiga.serving.runtimes.seldon_core.metrics import validate_metrics
+from aiga.serving.runtimes.seldon_core.proto.prediction_pb2 import SeldonMessage
+from aiga.serving.runtimes.seldon_core.utils import seldon_message_to_json
 
 REWARD = "reward"
 """Parameter of the response that a feedback is about."""
@@ -52,14 +54,18 @@ class Methods:
         return _OF_ONE[method](self._class, given[0])
 
     def _raw(self, method: str, messages: Sequence[Message]) -> Message | None:
-        """The answer of `<method>_raw`, which comes before `<method>` and sees Seldon's messages as dicts."""
+        """The answer of `<method>_raw`, which comes before `<method>`: it sees Seldon's messages as dicts, and may
+        answer with one or with a SeldonMessage.
+        """
         if not self._class.has(f"{method}_raw"):
             return None
         said = self._class.raw(method, _form(method, messages))
         if said is ABSENT:
             return None
+        if isinstance(said, SeldonMessage):
+            said = seldon_message_to_json(said)
         if not isinstance(said, dict):
-            raise ServingError(500, f"{method}_raw: must return a dict, got {type(said).__name__}")
+            raise ServingError(500, f"{method}_raw: must return a dict or SeldonMessage, got {type(said).__name__}")
         answer = seldon.read_response(json.dumps(said).encode())
         metrics = answer.meta.get("metrics", [])
         if validate_metrics(metrics):

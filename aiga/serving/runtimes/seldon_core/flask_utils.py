@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["SeldonMicroserviceException"]
+
 
 class SeldonMicroserviceException(Exception):
     """Answered with `message` and `status_code`."""
@@ -21,3 +23,7 @@ class SeldonMicroserviceException(Exception):
         self.message, self.payload, self.reason = message, payload, reason
         if status_code is not None:
             self.status_code = status_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """The body that Seldon answers."""
+        return {"status": {"status": 1, "info": self.message, "code": -1, "reason": self.reason}}

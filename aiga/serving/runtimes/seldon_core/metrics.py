@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiga.serving.runtimes.custom_metrics import labels
+
+__all__ = [
+    "COUNTER",
+    "DEFAULT_LABELS",
+    "GAUGE",
+    "TIMER",
+    "create_counter",
+    "create_gauge",
+    "create_timer",
+    "validate_metrics",
+]
 COUNTER, GAUGE, TIMER = "COUNTER", "GAUGE", "TIMER"
+DEFAULT_LABELS = {name: value for name, value in labels().items() if name != "worker_id"}
+"""Labels of all metrics, as Seldon's variables give them."""
 
 
 def create_counter(key: str, value: float) -> dict[str, Any]:
