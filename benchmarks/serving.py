@@ -1,7 +1,8 @@
 """The gateway beside nginx and Envoy before the same model server; our ONNX server beside MLServer's scikit-learn.
 
 Proxies get the same load: 500 requests a second, evenly, over 16 connections from this machine. Then each gets as much
-as it answers, by 16 connections and by a single one. What is compared takes turns, and medians of the rounds are shown.
+as it answers, by 16 connections and by a single one. Gateways whose events go to nobody, or to an address that is live,
+dead or hangs, get the even load too. What is compared takes turns, and medians of the rounds are shown.
 `python -m benchmarks.serving [SECONDS]`, of one turn. Where MLServer cannot be installed a small aiohttp server stands
 behind the proxies; a proxy that cannot be had is left out, and told.
 """
@@ -33,18 +34,14 @@ RATE = 500.0
 """Requests a second of the load that all proxies answer with room to spare."""
 DIRECT = "nothing between"
 GATEWAY = "gateway"
+NOBODY = "no address of events"
 PROXIES = {"nginx": nginx, "Envoy": envoy, GATEWAY: gateway}
 
 
 async def proxies(folder: Path, model: Made, seconds: float, console: Console) -> None:
     """Prints what each proxy adds to a server's own times."""
     async with AsyncExitStack() as stack:
-        try:
-            behind = await stack.enter_async_context(sides.onnx_server(model.onnx, folder / "onnx"))
-            server = "our ONNX server"
-        except AigaError as error:
-            console.print(f"MLServer is left out: {error}", markup=False)
-            behind, server = await stack.enter_async_context(sides.stand_in(folder)), "a server that does nothing"
+        behind, server = await _behind(stack, folder / "onnx", model, console)
         urls = {DIRECT: behind + sides.INFER}
         for name, start in PROXIES.items():
             try:
@@ -59,6 +56,37 @@ async def proxies(folder: Path, model: Made, seconds: float, console: Console) -
             figures = await _turns(urls, model.body, seconds, connections, rate)
             console.print(_table(f"Before {server}, {load_}", figures))
             console.print(_added(figures))
+
+
+async def events(folder: Path, model: Made, seconds: float, console: Console) -> None:
+    """Prints what becomes of predictions while the address of their events is in trouble."""
+    async with AsyncExitStack() as stack:
+        behind, server = await _behind(stack, folder / "events", model, console)
+        addresses = {
+            NOBODY: None,
+            "a live address": await stack.enter_async_context(sides.stand_in(folder)),
+            "a dead address": f"http://{sides.HOST}:{sides.free_port()}",
+            "an address that hangs": stack.enter_context(sides.hanging()),
+        }
+        urls = {
+            name: await stack.enter_async_context(gateway(folder, behind, address)) + PREFIX + sides.INFER
+            for name, address in addresses.items()
+        }
+        figures = await _turns(urls, model.body, seconds, CONNECTIONS, RATE)
+    console.print(_table(f"Events, before {server}, {RATE:g} requests a second", figures))
+    own = figures[NOBODY]
+    for name, one in figures.items():
+        told = "" if one is own else f"p99 / that of {NOBODY} {one.p99 / own.p99:.2f}, "
+        console.print(f"{name}: {told}errors {one.error_rate:.2%}")
+
+
+async def _behind(stack: AsyncExitStack, folder: Path, model: Made, console: Console) -> tuple[str, str]:
+    """The address of the server that everything stands before, and what it is."""
+    try:
+        return await stack.enter_async_context(sides.onnx_server(model.onnx, folder)), "our ONNX server"
+    except AigaError as error:
+        console.print(f"MLServer is left out: {error}", markup=False)
+        return await stack.enter_async_context(sides.stand_in(folder.parent)), "a server that does nothing"
 
 
 async def servers(folder: Path, model: Made, seconds: float, console: Console) -> None:
@@ -135,6 +163,7 @@ async def measure(folder: Path, seconds: float, console: Console) -> None:
     """Measures and prints everything."""
     model = train(folder)
     await proxies(folder, model, seconds, console)
+    await events(folder, model, seconds, console)
     await servers(folder, model, seconds, console)
 
 

@@ -31,18 +31,24 @@ class Figures:
     p50: float
     p99: float
     errors: int = 0
+    answers: int = 0
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the answers that were errors."""
+        return self.errors / self.answers if self.answers else np.nan
 
     @classmethod
     def of(cls, latencies: list[float], seconds: float, errors: int = 0) -> Figures:
         """From latencies in seconds."""
         p50, p99 = np.percentile(latencies, (50, 99)) * 1000 if latencies else (np.nan, np.nan)
-        return cls(len(latencies) / seconds, float(p50), float(p99), errors)
+        return cls(len(latencies) / seconds, float(p50), float(p99), errors, len(latencies))
 
     @classmethod
     def median(cls, rounds: list[Figures]) -> Figures:
-        """Of several rounds, number by number; their errors together."""
+        """Of several rounds, number by number; their errors and answers together."""
         rate, p50, p99 = (float(np.median([getattr(one, name) for one in rounds])) for name in ("rate", "p50", "p99"))
-        return cls(rate, p50, p99, sum(one.errors for one in rounds))
+        return cls(rate, p50, p99, sum(one.errors for one in rounds), sum(one.answers for one in rounds))
 
 
 async def load(

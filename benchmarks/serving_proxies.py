@@ -17,7 +17,7 @@ from pathlib import Path
 from aiga.errors import UserError
 from aiga.runner import environment
 from aiga.serving.deploy import backend
-from aiga.serving.gateway.deployment import Deployment, PredictorSettings
+from aiga.serving.gateway.deployment import Deployment, PredictorSettings, Sink
 from aiga.spec.base import plain
 from benchmarks.serving_model import NAME
 from benchmarks.serving_sides import HOST, free_port, running
@@ -29,13 +29,15 @@ _TYPES = "type.googleapis.com/envoy.extensions"
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, behind: str) -> AsyncIterator[str]:
-    """The gateway before one server."""
+async def gateway(folder: Path, behind: str, events: str | None = None) -> AsyncIterator[str]:
+    """The gateway before one server; `events` is the address that it tells of predictions."""
     port = free_port()
     settings = {"servers": {NAME: behind}, "model": NAME}
     main = PredictorSettings(name="main", make=backend.MAKE, settings=settings, weight=100, model=NAME)
-    file = folder / "gateway.json"
-    file.write_text(json.dumps(plain(Deployment(name=NAME, http_port=port, predictors=(main,)))))
+    sinks = (Sink.model_validate({"url": events}),) if events else ()
+    file = folder / f"gateway-{port}.json"
+    told = Deployment(name=NAME, http_port=port, predictors=(main,), sinks=sinks, drain=1)
+    file.write_text(json.dumps(plain(told)))
     async with running([sys.executable, "-m", "aiga.serving.gateway", str(file)], port, "/ready", folder) as url:
         yield url
 

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -63,6 +63,13 @@ async def stand_in(folder: Path) -> AsyncIterator[str]:
     port = free_port()
     async with running([sys.executable, "-m", __name__, str(port)], port, "/v2/health/ready", folder) as url:
         yield url
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.create_server((HOST, 0), backlog=4096) as listening:
+        yield f"http://{HOST}:{listening.getsockname()[1]}"
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import signal
 from pathlib import Path
@@ -31,6 +32,9 @@ def serve(
     canary: Annotated[str | None, typer.Option("--canary", help="A second version: 2, 2=25 or staging.")] = None,
     shadow: Annotated[str | None, typer.Option("--shadow", help="A version that sees a copy of the traffic.")] = None,
     events: Annotated[list[str] | None, typer.Option("--events", help="Address that gets CloudEvents.")] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="IPv4 address that is listened on; 0.0.0.0 for all of this machine's.")
+    ] = "127.0.0.1",
 ) -> None:
     """Serve a project's model on this machine until Ctrl-C."""
     from aiga.serving.deploy.plan import Beside
@@ -45,6 +49,7 @@ def serve(
         Beside.parse(canary) if canary else None,
         Beside.parse(shadow) if shadow else None,
         tuple(_web_address(one) for one in events or ()),
+        _own_address(host),
     )
     asyncio.run(_serve(here, options))
 
@@ -55,6 +60,15 @@ def _web_address(given: str) -> str:
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise UserError(f"--events {given}: {reason} (such as http://localhost:9000/events)") from None
+
+
+def _own_address(given: str) -> str:
+    from aiga.serving.deploy.claim import ADDRESSES
+
+    try:
+        return str(ipaddress.IPv4Address(given))
+    except ValueError:
+        raise UserError(f"--host {given}: must be an IPv4 address ({ADDRESSES})") from None
 
 
 @told
@@ -82,13 +96,16 @@ async def _serve(here: At, options: object) -> None:
 
     assert isinstance(options, Options)
     async with Serving(here.loaded.project, here.folder, here.place, options, say) as serving:
+        assert serving.models is not None
         for version in serving.versions:
             share = f"{version.weight:g} %" if version.name != "shadow" else "a copy"
-            say(f"{version.name}: {version.at}, {share} of the traffic")
+            say(f"{version.name}: {serving.models.of(version)}, {share} of the traffic")
         for what, address in described(serving).items():
             say(f"{what}: {address}")
         if options.grpc_port:
-            say(f"grpc: 127.0.0.1:{options.grpc_port}")
+            say(f"grpc: {options.near}:{options.grpc_port}")
+        if not ipaddress.IPv4Address(options.host).is_loopback:
+            say(f"note: it listens on {options.host}: whoever reaches that can call the model and see the page")
         say("Ctrl-C ends it")
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

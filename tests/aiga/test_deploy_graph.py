@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import requests
 from deploy_world import port, until_ready
+from prometheus_client.parser import text_string_to_metric_families
 from runner_projects import Made, made
 
 FEATURES = '''
@@ -26,6 +27,9 @@ class Bright:
     def transform_input(self, X, names=None, meta=None):
         shares = np.asarray(X, dtype=np.float32) / 255
         return np.where(shares < 0.5, 0, shares).astype(np.float32)
+
+    def metrics(self):
+        return [{"type": "COUNTER", "key": "images", "value": 1}]
 '''
 STEPS = '''
 """An ONNX model that adds up what the features leave of an image."""
@@ -111,6 +115,38 @@ def test_training_and_serving_compute_the_same(served: Served) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json()["predictions"] == [784.0]
     assert "white 784" in served.project.aiga("models").replace("=", " ")
+
+
+def test_nodes_are_counted_by_their_own_names(served: Served) -> None:
+    def counted(name: str) -> dict[tuple[str, ...], float]:
+        """Values by the node, the service and the method."""
+        text = requests.get(f"{served.address}/metrics", timeout=30).text
+        found = (one for family in text_string_to_metric_families(text) for one in family.samples if one.name == name)
+        return {
+            (one.labels["model_name"], one.labels.get("service", ""), one.labels["method"]): one.value for one in found
+        }
+
+    calls = "seldon_api_executor_client_requests_seconds_count"
+    before, images = counted(calls), counted("images_total")
+    image = np.zeros((1, 28, 28, 1)).tolist()
+    assert served.infer("/api/v1.0/predictions", {"data": {"ndarray": image}}).status_code == 200
+    asked = {("bright", "/transform-input", "post"), ("ink", "/predict", "post")}
+    now = counted(calls)
+    assert {key for key in now if now[key] == before.get(key, 0) + 1} == asked
+    seen = ("bright", "", "inputtransform")
+    assert counted("images_total") == {seen: images.get(seen, 0) + 1}, "the class is a node's, and no other's"
+
+
+def test_nodes_have_images_of_their_own(served: Served) -> None:
+    served.infer("/api/v1.0/predictions", {"data": {"ndarray": np.zeros((1, 28, 28, 1)).tolist()}})
+    text = requests.get(f"{served.address}/metrics", timeout=30).text
+    found = {
+        tuple(one.labels[name] for name in ("model_name", "model_image", "model_version"))
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+        if one.name == "seldon_api_executor_client_requests_seconds_count"
+    }
+    assert found == {("bright", "aiga/custom", "main"), ("ink", "aiga/onnx", "1")}
 
 
 def test_a_prediction_through_a_graph_leads_back_to_its_run(served: Served) -> None:

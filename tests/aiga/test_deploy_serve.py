@@ -7,6 +7,7 @@ import json
 import math
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -252,13 +253,19 @@ def test_metrics_have_seldons_names(served: Served) -> None:
     assert set(labels.split(",")) <= set(re.findall(r'\w+="[^"]*"', text)), "image and version as Seldon splits them"
 
 
+def test_nobody_else_reaches_it_unless_told(served: Served) -> None:
+    for taken in (served.http, served.grpc):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", taken), timeout=10)
+
+
 def test_it_ends_in_order_and_leaves_nothing(served: Served) -> None:
     served.process.send_signal(signal.SIGINT)
     output, _ = served.process.communicate(timeout=60)
     print(output)
     assert served.process.returncode == 0
     assert "Traceback" not in output
-    assert "predictor canary: line@2: ready" in output
+    assert "main: line@1, 90 % of the traffic" in output and "canary: line@2, 10 % of the traffic" in output
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{served.http}/ready", timeout=2)
     left = subprocess.run(["pgrep", "-f", str(Path(served.project.home))], capture_output=True, text=True, check=False)

@@ -136,6 +136,7 @@ ODD: dict[str, Any] = {
     "no key": {"value": 1},
     "a name that is none": {"key": "a-b", "value": 1},
     "an unknown kind": {"key": "a", "type": "SET", "value": 1},
+    "a kind that is no text": {"key": "a", "type": [], "value": 1},
     "no number": {"key": "a", "value": "x"},
     "true": {"key": "a", "value": True},
     "a counter that falls": {"key": "a", "value": -1},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from aiga.serving.gateway.call import Answer, Call
 from aiga.serving.graph.graph import Graph
-from aiga.serving.graph.passage import Method
+from aiga.serving.graph.passage import Method, NodeCall
 from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.serving.runtimes.names import LEFT_OUT_HEADER, METRICS_HEADER
@@ -26,13 +27,14 @@ def predictor(name: str, settings: Mapping[str, Any]) -> Model | Units:
 
     Args:
         settings: `servers`, node to the URL of the server that holds it; `graph`, the unit, or `model`, the only node;
-            `timeout`, the longest time of a request in seconds.
+            `images`, node of a graph to what serves it, as Seldon names a container's image, with its tag; `timeout`,
+            the longest time of a request in seconds.
     """
     clients = {
         node: Client(url, node, timeout=settings.get("timeout", TIMEOUT)) for node, url in settings["servers"].items()
     }
     if settings.get("graph"):
-        return Units(name, Unit.model_validate(settings["graph"]), clients)
+        return Units(name, Unit.model_validate(settings["graph"]), clients, settings.get("images", {}))
     return Model(name, clients[settings["model"]])
 
 
@@ -71,9 +73,15 @@ class Model:
 class Units:
     """A predictor that is an inference graph."""
 
-    def __init__(self, name: str, root: Unit, clients: Mapping[str, Client]) -> None:
+    def __init__(
+        self, name: str, root: Unit, clients: Mapping[str, Client], images: Mapping[str, str] | None = None
+    ) -> None:
         self.name, self._clients = name, clients
-        self._graph = Graph.of(root, self._call, name)
+        self.images: Mapping[str, str] = images or {}
+        """Node to what serves it; a node that is left out has the predictor's."""
+        self.node_calls: deque[NodeCall] = deque()
+        """Calls of nodes that have ended and are not counted yet: who counts them takes them out."""
+        self._graph = Graph.of(root, self._call, name, self.node_calls.append)
 
     async def infer(self, message: Message, context: Call) -> Message:
         return await self._graph.infer(message.with_(model="", version=""), context)

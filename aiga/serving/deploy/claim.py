@@ -12,6 +12,9 @@ from pathlib import Path
 
 from aiga.errors import UserError
 
+ADDRESSES = "127.0.0.1 for this machine alone, 0.0.0.0 for all of its networks, or its address in one of them"
+"""What a gateway may listen on."""
+
 
 @contextlib.contextmanager
 def project(name: str, lock: Path, address: str) -> Iterator[None]:
@@ -62,6 +65,8 @@ def free(host: str, *ports: int) -> None:
                 stack.enter_context(socket.create_server((host, port)))
             except (OSError, OverflowError) as error:
                 code = error.errno if isinstance(error, OSError) else errno.EINVAL
+                if code == errno.EADDRNOTAVAIL:
+                    raise UserError(f"--host {host}: is no address of this machine ({ADDRESSES})") from None
                 why = "is in use" if code == errno.EADDRINUSE else f"cannot be listened on: {error}"
                 raise UserError(
                     f"port {port} of {host}: {why} (end what listens there, or take others: --port, --grpc-port)"

@@ -14,23 +14,24 @@ from typing import Any
 from aiga.digests import content_digest
 from aiga.errors import UserError
 from aiga.names import PROJECT_PREFIX
-from aiga.registry import Resolved, resolve_model
 from aiga.runner.place import Place
 from aiga.serving.deploy import backend, claim, plan
 from aiga.serving.deploy.front import Front
+from aiga.serving.deploy.models import Models
 from aiga.serving.deploy.plan import Version
 from aiga.serving.deploy.shift import shift, write
 from aiga.serving.gateway.deployment import Circuit, Deployment, JournalSettings, Log, PredictorSettings, Sink
-from aiga.serving.graph.layout import servers as holders
 from aiga.serving.servers import environment
-from aiga.serving.servers.layout import Served, arrange, fetch
+from aiga.serving.servers.layout import Laid, arrange
 from aiga.serving.servers.process import Server
 from aiga.spec.base import plain, seconds
 from aiga.spec.project import Project
-from aiga.spec.serve import Serve, Unit
+from aiga.spec.serve import Serve
 
 HTTP, GRPC = 8080, 8081
 HOST = "127.0.0.1"
+ANY = "0.0.0.0"
+"""Every address of this machine."""
 
 
 def config_of(place: Place, project: str) -> Path:
@@ -57,6 +58,13 @@ class Options:
     shadow: plan.Beside | None = None
     events: tuple[str, ...] = ()
     """Addresses that get requests and responses as CloudEvents."""
+    host: str = HOST
+    """IPv4 address that the gateway listens on; the model servers behind it stay on the loopback address."""
+
+    @property
+    def near(self) -> str:
+        """Address by which this machine reaches the gateway."""
+        return HOST if self.host == ANY else self.host
 
 
 @dataclass
@@ -69,6 +77,8 @@ class Serving:
     options: Options
     say: Callable[[str], None]
     versions: list[Version] = field(default_factory=list)
+    models: Models | None = None
+    """What the versions are made of, once that is known."""
     _servers: dict[str, list[Server]] = field(default_factory=dict)
     _settings: dict[str, PredictorSettings] = field(default_factory=dict)
     _gateway: Front | None = None
@@ -85,7 +95,8 @@ class Serving:
 
     @property
     def address(self) -> str:
-        return f"http://{HOST}:{self.options.http_port}"
+        """Of the gateway, for this machine."""
+        return f"http://{self.options.near}:{self.options.http_port}"
 
     @property
     def path(self) -> str:
@@ -128,32 +139,42 @@ class Serving:
         self._claimed.enter_context(
             claim.project(self.project.name, lock_of(self.place, self.project.name), self.address)
         )
-        claim.free(HOST, options.http_port, *([options.grpc_port] if options.grpc_port is not None else []))
+        ports = [port for port in (options.http_port, options.grpc_port) if port is not None]
+        claim.free(options.host, *ports)
+        models = Models.look_up(self.project, serve, self.versions, self.place.store, self.folder)
+        self.models = models
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
+        laid = {version.name: self._lay_out(serve, models, version) for version in self.versions}
         for version in self.versions:
-            self._settings[version.name] = await self._bring_up(serve, version)
+            self._settings[version.name] = await self._bring_up(serve, models, version, laid[version.name])
         self._write()
         self._gateway = Front(self.config, self.home / "gateway.log", self.folder, self.address, self.say)
         await self._gateway.start()
 
-    async def _bring_up(self, serve: Serve, version: Version) -> PredictorSettings:
-        """Starts the servers of one version, its models verified before anything loads them."""
+    def _lay_out(self, serve: Serve, models: Models, version: Version) -> list[Laid]:
+        """What each server of a version holds, verified."""
         folder = self.home / version.name
-        served, described = self._served(serve, version, folder)
+        return [
+            arrange(group, folder / f"server-{number}", self.folder, allow_pickle=serve.allow_pickle)
+            for number, group in enumerate(models.fetch(version, folder))
+        ]
+
+    async def _bring_up(self, serve: Serve, models: Models, version: Version, laid: list[Laid]) -> PredictorSettings:
+        """Starts the servers of one version."""
+        lineage = models.lineage(version)
         started: dict[str, str] = {}
-        tag = described.get("version", version.name)
+        tag = lineage.get("version", version.name)
         image = f"aiga/{serve.server}:{tag}"
-        for number, group in enumerate(served):
-            laid = arrange(group, folder / f"server-{number}", self.folder, allow_pickle=serve.allow_pickle)
-            python = await asyncio.to_thread(environment.ensure, laid.needs, self.say)
-            name = f"{version.name}-{number}" if len(served) > 1 else version.name
-            server = Server(name, laid, python, self.say, environment=self._labels(serve, version, image, tag))
+        for number, each in enumerate(laid):
+            python = await asyncio.to_thread(environment.ensure, each.needs, self.say)
+            name = f"{version.name}-{number}" if len(laid) > 1 else version.name
+            server = Server(name, each, python, self.say, environment=self._labels(serve, version, image, tag))
             self._servers.setdefault(version.name, []).append(server)
             await server.start()
-            started |= dict.fromkeys(laid.models, server.url)
+            started |= dict.fromkeys(each.models, server.url)
         root = serve.graph.name if serve.graph else self.project.name
-        self.say(f"predictor {version.name}: {described.get('model', serve.run or root)}: ready")
+        self.say(f"predictor {version.name}: {models.of(version)}: ready")
         return PredictorSettings(
             name=version.name,
             make=backend.MAKE,
@@ -161,12 +182,13 @@ class Serving:
                 "servers": started,
                 "model": self.project.name,
                 "graph": plain(serve.graph) if serve.graph else None,
+                "images": models.images(version),
                 "timeout": seconds(serve.timeout),
             },
             model=root,
             version=tag,
             image=image,
-            lineage=described,
+            lineage=lineage,
         )
 
     def _labels(self, serve: Serve, version: Version, image: str, tag: str) -> dict[str, str]:
@@ -178,42 +200,6 @@ class Serving:
             "PREDICTIVE_UNIT_IMAGE": image,
             "PREDICTOR_LABELS": json.dumps({"version": tag}),
         }
-
-    def _served(self, serve: Serve, version: Version, folder: Path) -> tuple[list[list[Served]], dict[str, str]]:
-        """What each server of a version holds, and where its model comes from."""
-        if serve.graph is not None:
-            groups = [group for _, group in holders(serve.graph, serve.server)]
-            served = [[self._unit(serve, unit, version, folder) for unit in group] for group in groups]
-            addresses = {
-                f"{self._resolved(unit.model or version.at).project}@{one.version}"
-                for group, made in zip(groups, served, strict=True)
-                for unit, one in zip(group, made, strict=True)
-                if one.version
-            }
-            return served, {"model": ", ".join(sorted(addresses))} if addresses else {}
-        if serve.run is not None and not serve.model and self.project.train is None:
-            return [[Served(self.project.name, "custom", run=serve.run, parameters=serve.parameters)]], {}
-        found = self._resolved(version.at)
-        server = "custom" if serve.run is not None else serve.server
-        model = fetch(self.project.name, server, found, folder / "model", run=serve.run, parameters=serve.parameters)
-        described = {
-            "model": f"{found.project}@{found.version}",
-            "version": str(found.version),
-            "run": found.evidence.run,
-            "commit": str(found.evidence.commit.get("commit") or ""),
-            "digest": found.evidence.digest,
-        }
-        return [[model]], {name: value for name, value in described.items() if value}
-
-    def _unit(self, serve: Serve, unit: Unit, version: Version, folder: Path) -> Served:
-        if unit.model is None and unit.run is not None:
-            return Served(unit.name, "custom", run=unit.run, parameters=unit.parameters)
-        found = self._resolved(unit.model or version.at)
-        server = "custom" if unit.run is not None else unit.server or serve.server
-        return fetch(unit.name, server, found, folder / "models" / unit.name, run=unit.run, parameters=unit.parameters)
-
-    def _resolved(self, address: str) -> Resolved:
-        return resolve_model(address, self.place.store, self.project.name)
 
     def _write(self) -> None:
         """Writes the gateway's configuration in one piece: it reads it again whenever it changes."""
@@ -227,6 +213,7 @@ class Serving:
             name=self.project.name,
             namespace=self.namespace,
             protocol=serve.protocol,
+            host=self.options.host,
             http_port=self.options.http_port,
             grpc_port=self.options.grpc_port,
             predictors=predictors,

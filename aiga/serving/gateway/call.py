@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from aiga.serving.gateway.codes import POST
 from aiga.serving.gateway.tracing import Trace
 from aiga.serving.messages import Message
 
@@ -22,6 +23,8 @@ class Call:
     namespace: str
     deadline: float
     """The event loop's time by which the answer must be there."""
+    method: str = POST
+    """How metrics name the way that the request came."""
 
     def headers(self) -> dict[str, str]:
         """What is sent on to a server, so that it knows of which request its work is part."""

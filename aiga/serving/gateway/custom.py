@@ -38,16 +38,16 @@ class Custom(Collector):
         """Values left out: no valid name or value, another kind than before, or too many series."""
         self._kinds: dict[str, str] = {}
 
-    def add(self, metrics: Iterable[Any], labels: Mapping[str, str], method: str = "predict") -> None:
+    def add(self, metrics: Any, labels: Mapping[str, str], method: str = "predict") -> None:
         """What one answer reports.
 
         Args:
             metrics: As `meta.metrics` has them: `key`, `type` (COUNTER when left out, GAUGE or TIMER), `value` (of a
                 timer in milliseconds) and `tags`.
-            labels: Of the predictor; they win over tags of the same name.
+            labels: Of the predictor, or of the node of its graph; they win over tags of the same name.
             method: What the answer is of.
         """
-        for metric in metrics:
+        for metric in metrics if isinstance(metrics, Iterable) else [metrics]:
             if not self._add(metric, labels, method):
                 self.refused += 1
 
@@ -59,6 +59,7 @@ class Custom(Collector):
         if (
             not isinstance(name, str)
             or not _NAME.fullmatch(name)
+            or not isinstance(kind, str)
             or kind not in _KINDS
             or not isinstance(tags, Mapping)
         ):

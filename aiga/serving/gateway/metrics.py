@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from weakref import WeakSet
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import SummaryMetricFamily
@@ -12,11 +14,13 @@ from prometheus_client.registry import Collector
 
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Answer
-from aiga.serving.gateway.codes import named
+from aiga.serving.gateway.codes import POST, named
 from aiga.serving.gateway.custom import Custom
 from aiga.serving.gateway.exchange import Exchange
 from aiga.serving.gateway.window import Window
+from aiga.serving.graph.passage import Method, NodeCall
 from aiga.serving.messages import Message
+from aiga.serving.protocols.protos.methods import TENSORFLOW, V2
 
 SERVER = "seldon_api_executor_server_requests_seconds"
 CLIENT = "seldon_api_executor_client_requests_seconds"
@@ -100,6 +104,7 @@ class Metrics:
         self.refused = self.counter("refused", "Requests that no predictor was asked for.", "reason")
         self.gauge("custom_refused", "Values of wrapped classes left out.", lambda: float(self.custom.refused))
         self.reloads = self.counter("reloads", "Changes of the configuration, by whether it was valid.", "valid")
+        self._graphs: WeakSet[Backend] = WeakSet()
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """A counter of the gateway's own."""
@@ -116,35 +121,64 @@ class Metrics:
         self._server.add((self._deployment, name, version, service, method, code), seconds)
 
     def asked(self, backend: Backend, exchange: Exchange, status: int, seconds: float) -> None:
-        """A predictor has answered, or failed to."""
-        settings = backend.settings
-        image, _, tag = settings.image.partition(":")
-        labels = (self._deployment, settings.name, settings.version, exchange.service, settings.node, image, tag)
-        self._client.add((*labels, exchange.method, named(status, exchange.method)), seconds)
+        """A predictor has answered, or failed to; of a graph its nodes' calls count, and not the whole."""
+        if not self._nodes(backend):
+            labels = self._model(backend, backend.settings.node, exchange.service)
+            self._client.add((*labels, exchange.method, named(status, exchange.method)), seconds)
 
     def retried(self, predictor: str) -> None:
         self._retries.labels(self._deployment, predictor).inc()
 
     def wrapped(self, backend: Backend, answer: Answer | Message) -> None:
-        """An answer may bring metrics of a wrapped class."""
+        """An answer may bring metrics of a wrapped class; those of a graph's nodes come with their calls."""
+        if self._nodes(backend):
+            return
         metrics = answer.metrics if isinstance(answer, Answer) else answer.meta.get("metrics")
         self.custom.refused += answer.left_out if isinstance(answer, Answer) else 0
         if metrics:
-            self.custom.add(metrics, self._labels(backend))
+            self.custom.add(metrics, self._labels(backend, backend.settings.node))
 
     def fed_back(self, backend: Backend, reward: float) -> None:
-        """A client has told what an answer was worth."""
-        metrics = [{"key": FEEDBACK, "value": 1}, {"key": REWARD, "type": "COUNTER", "value": reward}]
-        self.custom.add(metrics, self._labels(backend), "feedback")
+        """A client has told what an answer was worth; in a graph the nodes that are told of it count it."""
+        if not self._nodes(backend):
+            self._rewarded(self._labels(backend, backend.settings.node), reward)
 
     def text(self) -> bytes:
         """All of them, as Prometheus reads them."""
+        for backend in list(self._graphs):
+            self._nodes(backend)
         return generate_latest(self.registry)
 
-    def _labels(self, backend: Backend) -> dict[str, str]:
+    def _nodes(self, backend: Backend) -> bool:
+        """Counts the calls of nodes that a graph has noted; False where the predictor is no graph."""
+        calls: deque[NodeCall] | None = getattr(backend.predictor, "node_calls", None)
+        if calls is None:
+            return False
+        self._graphs.add(backend)
+        while calls:
+            call = calls.popleft()
+            method = call.context.method
+            service = _service(call.context.protocol, call.method, call.node, method)
+            model = self._model(backend, call.node, service)
+            self._client.add((*model, method, named(call.status, method)), call.seconds)
+            labels = self._labels(backend, call.node)
+            if call.reward is not None:
+                self._rewarded(labels, call.reward)
+            self.custom.add(call.metrics, labels, _TAGS[call.method])
+        return True
+
+    def _model(self, backend: Backend, node: str, service: str) -> tuple[str, ...]:
         settings = backend.settings
-        image, _, tag = settings.image.partition(":")
-        names = {"deployment_name": self._deployment, "model_name": settings.node, "model_image": image}
+        return (self._deployment, settings.name, settings.version, service, node, *_image(backend, node))
+
+    def _rewarded(self, labels: dict[str, str], reward: float) -> None:
+        metrics = [{"key": FEEDBACK, "value": 1}, {"key": REWARD, "type": "COUNTER", "value": reward}]
+        self.custom.add(metrics, labels, _TAGS["send_feedback"])
+
+    def _labels(self, backend: Backend, node: str) -> dict[str, str]:
+        settings = backend.settings
+        image, tag = _image(backend, node)
+        names = {"deployment_name": self._deployment, "model_name": node, "model_image": image}
         older = {"seldon_deployment_name": self._deployment, "image_name": image, "image_version": tag}
         predictor = {"predictor_name": settings.name, "predictor_version": settings.version, "model_version": tag}
         return names | predictor | older | {"worker_id": "0"}
@@ -154,3 +188,51 @@ class Metrics:
             names = ("deployment_name", *labels)
             self._known_gauges[name] = Gauge(f"aiga_gateway_{name}", text, names, registry=self.registry)
         return self._known_gauges[name]
+
+
+def _image(backend: Backend, node: str) -> tuple[str, str]:
+    """What serves a node, and its tag."""
+    images = getattr(backend.predictor, "images", {})
+    image, _, tag = images.get(node, backend.settings.image).partition(":")
+    return image, tag
+
+
+_TAGS: Mapping[str, str] = {
+    "predict": "predict",
+    "transform_input": "inputtransform",
+    "transform_output": "outputtransform",
+    "route": "router",
+    "aggregate": "aggregate",
+    "send_feedback": "feedback",
+}
+"""Method to the label `method` of what a class reports: `python/seldon_core/metrics.py` of 1.17.1."""
+_COMPONENTS: Mapping[str, str] = {
+    "predict": "Model",
+    "transform_input": "Transformer",
+    "transform_output": "OutputTransformer",
+    "route": "Router",
+    "aggregate": "Combiner",
+    "send_feedback": "Model",
+}
+"""Method to its service in Seldon's protocol on gRPC."""
+_VERBS: Mapping[str, str] = {"route": "route", "aggregate": "aggregate", "send_feedback": "feedback"}
+"""Method to the end of its path where that is not the one of a prediction."""
+
+
+def _service(protocol: str, method: Method, node: str, by: str) -> str:
+    """What Seldon's executor asks a node for: by HTTP as `executor/api/rest/client.go` of 1.17.1 has it, else as
+    `executor/api/grpc` has it, where the clients of v2 and TensorFlow know predictions alone.
+    """
+    if by == POST:
+        names = {
+            "v2": f"/v2/models/{node}/{_VERBS.get(method, 'infer')}",
+            "tensorflow": f"/v1/models/{node}:{_VERBS.get(method, 'predict')}",
+            "seldon": f"/{method.replace('_', '-')}",
+        }
+    else:
+        names = {
+            "v2": f"/{V2}/ModelInfer",
+            "tensorflow": f"/{TENSORFLOW}/Predict",
+            "seldon": f"/seldon.protos.{_COMPONENTS[method]}/{method.title().replace('_', '')}",
+        }
+    return names[protocol]

@@ -80,6 +80,7 @@ class Predictions:
             deployment.name,
             deployment.namespace,
             deadline,
+            method,
         )
         return Served(self.gateway, call, service, method, self.gateway.log.wants(call, headers))
 

@@ -12,7 +12,7 @@ from aiohttp import ClientError
 from aiga.errors import TransientError, UserError
 from aiga.serving.graph import builtin
 from aiga.serving.graph.layout import ends, units
-from aiga.serving.graph.passage import Call, Passage
+from aiga.serving.graph.passage import REWARD, Call, Observer, Passage
 from aiga.serving.messages import BadRequest, Message, ServingError
 from aiga.serving.protocols.metadata import ModelMetadata
 from aiga.spec.serve import Unit
@@ -29,22 +29,24 @@ class Graph:
     """Of the predictor."""
     root: Unit
     call: Call
+    observe: Observer | None = None
 
     @classmethod
-    def of(cls, unit: Unit, call: Call, name: str = "") -> Graph:
+    def of(cls, unit: Unit, call: Call, name: str = "", observe: Observer | None = None) -> Graph:
         """The graph under a unit.
 
         Args:
             unit: Its root.
             call: Reaches the server of a node.
             name: Of the predictor; the root's when left out.
+            observe: Told of each call of a node for a request, once it has ended.
 
         Raises:
             UserError: nodes share a name, lie too deep, or have not the children that their kind needs; all at once.
         """
         if mistakes := list(_mistakes(unit)):
             raise UserError("\n".join(mistakes))
-        return cls(name or unit.name, unit, call)
+        return cls(name or unit.name, unit, call, observe)
 
     async def infer(self, message: Message, context: Any) -> Message:
         """The graph's answer to a request; its `meta` holds what all nodes that it passed have to say.
@@ -58,7 +60,7 @@ class Graph:
             ServingError: a node failed, and the reason begins with its name; or time was up (504).
             BadRequest: an output is asked for that the graph does not give.
         """
-        passage = Passage(self.root, self.call, context, message)
+        passage = Passage(self.root, self.call, context, message, self.observe)
         answer = await _in_time(passage.infer(), passage)
         if not message.requested:
             return answer
@@ -80,8 +82,8 @@ class Graph:
             ServingError: a node failed, and the reason begins with its name; or time was up (504).
             BadRequest: the routing is none of this graph's.
         """
-        passage = Passage(self.root, self.call, context, request)
-        rewarded = response.with_(parameters={**response.parameters, "reward": reward})
+        passage = Passage(self.root, self.call, context, request, self.observe)
+        rewarded = response.with_(parameters={**response.parameters, REWARD: reward})
         said = [request, rewarded] if truth is None else [request, rewarded, truth]
         return await _in_time(passage.feedback(said), passage)
 

@@ -7,8 +7,10 @@ output transformer's after them; children at once; of several answers that nobod
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Literal, TypeVar, assert_never
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar, assert_never
 
 from aiohttp import ClientError
 
@@ -28,8 +30,33 @@ a 502."""
 
 ALL, NONE = -1, -2
 """What a router answers in place of the index of a child."""
+REWARD: Final = "reward"
+"""Parameter of the response that a feedback is about."""
+GIVEN_UP = 499
+"""Status of a call whose answer nobody waits for any more, as nginx counts them."""
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCall:
+    """A call of a node's server that has ended."""
+
+    node: str
+    method: Method
+    context: Any
+    """Of the request that the call is part of."""
+    status: int
+    """As of HTTP: 200, what was made of the failure, 504 when the request's time was up, or `GIVEN_UP`."""
+    seconds: float
+    metrics: Any = ()
+    """What the answer has as `meta.metrics`: those of this node alone."""
+    reward: float | None = None
+    """Of a feedback."""
+
+
+Observer = Callable[[NodeCall], None]
+"""Told of each call of a node; it must not fail. What a graph does without a server is no call."""
 
 
 class Passage:
@@ -39,10 +66,11 @@ class Passage:
     of the whole request. Of a router's answer only the index and the metrics count.
     """
 
-    def __init__(self, root: Unit, call: Call, context: Any, request: Message) -> None:
+    def __init__(self, root: Unit, call: Call, context: Any, request: Message, observe: Observer | None = None) -> None:
         self.waiting: dict[str, None] = {}
         """Nodes that were asked and have not answered."""
         self._root, self._call, self._context, self._request = root, call, context, request
+        self._observe = observe
         self._way: dict[str, str] = {}
         self._routing: dict[str, int] = {}
         self._metrics: dict[str, Sequence[Any]] = {}
@@ -103,23 +131,35 @@ class Passage:
         self._way[unit.name] = own or unit.run or unit.model or ""
         self.waiting[unit.name] = None
         try:
-            if own is not None:
-                answer = builtin.answer(unit, messages)
-            else:
-                answer = await self._call(unit.name, method, [self._sent(unit, one) for one in messages], self._context)
-        except ServingError as error:
-            raise ServingError(error.status, f"{unit.name}: {error.reason}", of_model=error.of_model) from error
-        except TimeoutError as error:
-            raise ServingError(504, f"{unit.name}: no answer in time") from error
-        except (OSError, EOFError, ClientError, TransientError) as error:
-            raise ServingError(502, f"{unit.name}: {type(error).__name__}: {error}".rstrip(": ")) from error
+            answer = builtin.answer(unit, messages) if own else await self._called(unit, method, messages)
         except Exception as error:
-            raise ServingError(500, f"{unit.name}: {type(error).__name__}: {error}") from error
+            raise _failure(unit, error) from error
         del self.waiting[unit.name]
         self._way[unit.name] = answer.meta.get("requestPath", {}).get(unit.name, self._way[unit.name])
         self._metrics[unit.name] = answer.meta.get("metrics", ())
         tags = {key: value for message in (*messages, answer) for key, value in _tags(message).items()}
         return answer.with_(meta={"tags": tags})
+
+    async def _called(self, unit: Unit, method: Method, messages: Sequence[Message]) -> Message:
+        """The answer of a node's server; the observer is told of the call, however it ends."""
+        begun = time.perf_counter()
+        status, answer = 200, None
+        try:
+            answer = await self._call(unit.name, method, [self._sent(unit, one) for one in messages], self._context)
+        except Exception as error:
+            status = _failure(unit, error).status
+            raise
+        except asyncio.CancelledError:
+            in_time = self.deadline is None or asyncio.get_running_loop().time() < self.deadline
+            status = GIVEN_UP if in_time else 504
+            raise
+        finally:
+            if self._observe is not None:
+                seconds = time.perf_counter() - begun
+                metrics = answer.meta.get("metrics", ()) if answer is not None else ()
+                reward = messages[1].parameters.get(REWARD) if method == "send_feedback" else None
+                self._observe(NodeCall(unit.name, method, self._context, status, seconds, metrics, reward))
+        return answer
 
     def _sent(self, unit: Unit, message: Message) -> Message:
         """A message as a node gets it: addressed to it, without the metrics, which are not its own to repeat."""
@@ -148,6 +188,18 @@ async def _at_once(work: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+def _failure(unit: Unit, error: Exception) -> ServingError:
+    """What the failure of a node is to the client."""
+    if isinstance(error, ServingError):
+        return ServingError(error.status, f"{unit.name}: {error.reason}", of_model=error.of_model)
+    if isinstance(error, TimeoutError):
+        return ServingError(504, f"{unit.name}: no answer in time")
+    reason = f"{unit.name}: {type(error).__name__}: {error}"
+    if isinstance(error, OSError | EOFError | ClientError | TransientError):
+        return ServingError(502, reason.rstrip(": "))
+    return ServingError(500, reason)
 
 
 def _chosen(unit: Unit, way: int) -> tuple[Unit, ...]:
