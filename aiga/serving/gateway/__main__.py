@@ -5,6 +5,7 @@ With `--guarded` it drains too when its standard input ends: see `aiga.serving.g
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -24,11 +25,17 @@ def main(arguments: list[str]) -> int:
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        uvloop.run(serve(Path(files[0]), guarded=guarded))
+        uvloop.run(serve(Path(files[0]), told=_keep, guarded=guarded))
     except AigaError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _keep(address: str, grpc_port: int | None) -> None:
+    """What is there once it listens stays: predictions need not wait while the collector looks through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":
