@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+GONE = 499
+"""Status of what nobody waits for any more, its client gone or the rest of its work failed, as nginx counts them."""
 TYPES: Mapping[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype(np.uint8),

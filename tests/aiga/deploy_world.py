@@ -10,6 +10,13 @@ import psutil
 import pytest
 import requests
 
+STEPS = """
+from pathlib import Path
+
+def train(model: Path, more: int) -> None:
+    model.write_text(str(more))
+"""
+"""Of a project whose model is a number."""
 PATIENCE = 180.0
 """Seconds, for an environment may have to be installed first."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from deploy_world import member, port, until_ready
+from deploy_world import STEPS, member, port, until_ready
 from malformed import malformed
 from runner_projects import made
 
@@ -25,12 +25,6 @@ class Slow:
     def predict(self, X, names):
         time.sleep(float(X[0][0]))
         return X
-"""
-STEPS = """
-from pathlib import Path
-
-def train(model: Path, more: int) -> None:
-    model.write_text(str(more))
 """
 PROJECT = """
 apiVersion: aiga.dev/v1

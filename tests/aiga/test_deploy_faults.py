@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from deploy_world import member, port, until_ready
+from deploy_world import STEPS, member, port, until_ready
 from runner_projects import Made, made
 
 CLASS = """
@@ -40,12 +40,6 @@ class Risky:
     def metrics(self):
         long = {"long": "x" * 100}
         return [{"type": "GAUGE", "key": f"gauge_{n}", "value": n, "tags": long} for n in range(self.many)]
-"""
-STEPS = """
-from pathlib import Path
-
-def train(model: Path, more: int) -> None:
-    model.write_text(str(more))
 """
 PROJECT = """
 apiVersion: aiga.dev/v1

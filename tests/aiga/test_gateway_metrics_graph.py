@@ -20,7 +20,7 @@ from aiga.serving.messages import Message, ServingError
 from aiga.serving.protocols import grpc_seldon
 from aiga.serving.protocols.metadata import ModelMetadata, TensorSpec
 from aiga.serving.protocols.protos.methods import SELDON, call
-from aiga.serving.runtimes.seldon_class import TAG_OF
+from aiga.serving.runtimes.calls import TAG_OF
 from aiga.spec.serve import Unit
 
 CLIENT = "seldon_api_executor_client_requests_seconds_count"

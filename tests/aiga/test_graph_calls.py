@@ -12,8 +12,8 @@ from graph_world import Servers, combiner, model, output, router, transformer, u
 
 from aiga.errors import TransientError
 from aiga.serving.graph.graph import Graph
-from aiga.serving.graph.passage import GIVEN_UP, NodeCall
-from aiga.serving.messages import Message, ServingError
+from aiga.serving.graph.passage import NodeCall
+from aiga.serving.messages import GONE, Message, ServingError
 from aiga.spec.serve import Unit
 
 A, B = model("a"), model("b")
@@ -83,7 +83,7 @@ def test_a_call_that_another_ones_failure_ends_is_given_up() -> None:
         raise ServingError(500, "broken")
 
     told, _ = observed(combiner("c", A, B), Servers(behave={"a": fail}, slow=frozenset({"b"})))
-    assert {call.node: call.status for call in told} == {"a": 500, "b": GIVEN_UP}
+    assert {call.node: call.status for call in told} == {"a": 500, "b": GONE}
 
 
 def test_a_call_that_the_requests_time_ends_is_late() -> None:

@@ -15,11 +15,9 @@ from aiga.serving.gateway.call import Answer
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.metrics import Metrics
 from aiga.serving.gateway.mirror import Mirror
-from aiga.serving.messages import BadRequest, Message, ServingError
+from aiga.serving.messages import GONE, BadRequest, Message, ServingError
 
 _log = logging.getLogger(__name__)
-GONE = 499
-"""Status of a request whose client has gone away, as nginx counts them."""
 _NOT_IMPLEMENTED = 501
 
 

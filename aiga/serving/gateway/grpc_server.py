@@ -17,13 +17,12 @@ from aiga.serving.gateway.about import SERVER
 from aiga.serving.gateway.backend import Backend
 from aiga.serving.gateway.call import Answer
 from aiga.serving.gateway.codes import UNARY
-from aiga.serving.gateway.dispatch import GONE
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway
 from aiga.serving.gateway.grpc_wire import WIRES, Wire, size
 from aiga.serving.gateway.predictions import Predictions, Served
 from aiga.serving.gateway.wire import completed, taken_apart
-from aiga.serving.messages import BadRequest, Message, ServingError
+from aiga.serving.messages import GONE, BadRequest, Message, ServingError
 from aiga.serving.protocols import grpc_seldon, grpc_tensorflow, grpc_v2
 from aiga.serving.protocols.protos.methods import SELDON, TENSORFLOW, V2, handlers
 

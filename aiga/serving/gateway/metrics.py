@@ -21,6 +21,7 @@ from aiga.serving.gateway.window import Window
 from aiga.serving.graph.passage import Method, NodeCall
 from aiga.serving.messages import Message
 from aiga.serving.protocols.protos.methods import TENSORFLOW, V2
+from aiga.serving.runtimes.calls import TAG_OF
 
 SERVER = "seldon_api_executor_server_requests_seconds"
 CLIENT = "seldon_api_executor_client_requests_seconds"
@@ -164,7 +165,7 @@ class Metrics:
             labels = self._labels(backend, call.node)
             if call.reward is not None:
                 self._rewarded(labels, call.reward)
-            self.custom.add(call.metrics, labels, _TAGS[call.method])
+            self.custom.add(call.metrics, labels, TAG_OF[call.method])
         return True
 
     def _model(self, backend: Backend, node: str, service: str) -> tuple[str, ...]:
@@ -173,7 +174,7 @@ class Metrics:
 
     def _rewarded(self, labels: dict[str, str], reward: float) -> None:
         metrics = [{"key": FEEDBACK, "value": 1}, {"key": REWARD, "type": "COUNTER", "value": reward}]
-        self.custom.add(metrics, labels, _TAGS["send_feedback"])
+        self.custom.add(metrics, labels, TAG_OF["send_feedback"])
 
     def _labels(self, backend: Backend, node: str) -> dict[str, str]:
         settings = backend.settings
@@ -197,15 +198,6 @@ def _image(backend: Backend, node: str) -> tuple[str, str]:
     return image, tag
 
 
-_TAGS: Mapping[str, str] = {
-    "predict": "predict",
-    "transform_input": "inputtransform",
-    "transform_output": "outputtransform",
-    "route": "router",
-    "aggregate": "aggregate",
-    "send_feedback": "feedback",
-}
-"""Method to the label `method` of what a class reports: `python/seldon_core/metrics.py` of 1.17.1."""
 _COMPONENTS: Mapping[str, str] = {
     "predict": "Model",
     "transform_input": "Transformer",

@@ -22,13 +22,12 @@ from aiga.serving.gateway.bodies import Crowded, Hold
 from aiga.serving.gateway.call import Answer
 from aiga.serving.gateway.codes import POST
 from aiga.serving.gateway.connections import Connections, raise_limit
-from aiga.serving.gateway.dispatch import GONE
 from aiga.serving.gateway.events import JSON
 from aiga.serving.gateway.exchange import Exchange, Failed, Outcome
 from aiga.serving.gateway.gateway import Gateway
 from aiga.serving.gateway.predictions import Predictions, Served
 from aiga.serving.gateway.wire import WIRES, Wire, completed, loggable
-from aiga.serving.messages import ServingError
+from aiga.serving.messages import GONE, ServingError
 from aiga.serving.protocols import seldon, v2
 from aiga.serving.protocols.body import Body, written
 from aiga.serving.protocols.paths import Target, parse

@@ -12,9 +12,10 @@ from aiohttp import ClientError
 from aiga.errors import TransientError, UserError
 from aiga.serving.graph import builtin
 from aiga.serving.graph.layout import ends, units
-from aiga.serving.graph.passage import REWARD, Call, Observer, Passage
+from aiga.serving.graph.passage import Call, Observer, Passage
 from aiga.serving.messages import BadRequest, Message, ServingError
 from aiga.serving.protocols.metadata import ModelMetadata
+from aiga.serving.runtimes.calls import REWARD
 from aiga.spec.serve import Unit
 
 DEEPEST = 32

@@ -10,14 +10,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar, assert_never
+from typing import Any, Literal, TypeVar, assert_never
 
 from aiohttp import ClientError
 
 from aiga.errors import TransientError
 from aiga.serving.graph import builtin
 from aiga.serving.graph.layout import units
-from aiga.serving.messages import BadRequest, Message, ServingError
+from aiga.serving.messages import GONE, BadRequest, Message, ServingError
+from aiga.serving.runtimes.calls import REWARD
 from aiga.spec.serve import Unit
 
 Method = Literal["predict", "transform_input", "transform_output", "route", "aggregate", "send_feedback", "ready"]
@@ -30,10 +31,6 @@ a 502."""
 
 ALL, NONE = -1, -2
 """What a router answers in place of the index of a child."""
-REWARD: Final = "reward"
-"""Parameter of the response that a feedback is about."""
-GIVEN_UP = 499
-"""Status of a call whose answer nobody waits for any more, as nginx counts them."""
 
 _T = TypeVar("_T")
 
@@ -47,7 +44,7 @@ class NodeCall:
     context: Any
     """Of the request that the call is part of."""
     status: int
-    """As of HTTP: 200, what was made of the failure, 504 when the request's time was up, or `GIVEN_UP`."""
+    """As of HTTP: 200, what was made of the failure, 504 when the request's time was up, or `GONE`."""
     seconds: float
     metrics: Any = ()
     """What the answer has as `meta.metrics`: those of this node alone."""
@@ -151,7 +148,7 @@ class Passage:
             raise
         except asyncio.CancelledError:
             in_time = self.deadline is None or asyncio.get_running_loop().time() < self.deadline
-            status = GIVEN_UP if in_time else 504
+            status = GONE if in_time else 504
             raise
         finally:
             if self._observe is not None:

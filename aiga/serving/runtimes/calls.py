@@ -18,14 +18,18 @@ from aiga.serving.messages import BadRequest, Message
 METHOD: Final = "aiga_method"
 META: Final = "aiga_meta"
 MESSAGE: Final = "aiga_message"
-METHODS: Final = (
-    "predict",
-    "transform_input",
-    "transform_output",
-    "route",
-    "aggregate",
-    "send_feedback",
-)
+TAG_OF: Final = {
+    "predict": "predict",
+    "transform_input": "inputtransform",
+    "transform_output": "outputtransform",
+    "route": "router",
+    "aggregate": "aggregate",
+    "send_feedback": "feedback",
+}
+"""Method to what Seldon's metrics call it in their label `method`: `python/seldon_core/metrics.py` of 1.17.1."""
+METHODS: Final = tuple(TAG_OF)
+REWARD: Final = "reward"
+"""Parameter of the response that a feedback is about."""
 MOST: Final = 1000
 """Messages of one call."""
 

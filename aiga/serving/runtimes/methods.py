@@ -9,14 +9,12 @@ from typing import Any
 from aiga.serving.messages import BadRequest, Message, ServingError
 from aiga.serving.protocols import seldon
 from aiga.serving.runtimes import payload
+from aiga.serving.runtimes.calls import REWARD, TAG_OF
 from aiga.serving.runtimes.custom_metrics import CustomMetrics
-from aiga.serving.runtimes.seldon_class import ABSENT, TAG_OF, Result, SeldonClass
+from aiga.serving.runtimes.seldon_class import ABSENT, Result, SeldonClass
 from aiga.serving.runtimes.seldon_core.metrics import validate_metrics
 from aiga.serving.runtimes.seldon_core.proto.prediction_pb2 import SeldonMessage
 from aiga.serving.runtimes.seldon_core.utils import seldon_message_to_json
-
-REWARD = "reward"
-"""Parameter of the response that a feedback is about."""
 
 
 class Methods:

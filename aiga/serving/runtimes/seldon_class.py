@@ -28,15 +28,6 @@ ABSENT: Final = object()
 _KEYWORDS = ("meta", "routing")
 """Arguments that are passed by name."""
 _VARIABLE = inspect.Parameter.VAR_POSITIONAL
-TAG_OF = {
-    "predict": "predict",
-    "transform_input": "inputtransform",
-    "transform_output": "outputtransform",
-    "route": "router",
-    "aggregate": "aggregate",
-    "send_feedback": "feedback",
-}
-"""Method to what Seldon's metrics call it in their label `method`."""
 
 
 @dataclass(frozen=True)
