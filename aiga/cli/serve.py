@@ -106,10 +106,10 @@ async def _serve(here: At, options: object) -> None:
             say(f"grpc: {options.near}:{options.grpc_port}")
         if not ipaddress.IPv4Address(options.host).is_loopback:
             say(f"note: it listens on {options.host}: whoever reaches that can call the model and see the page")
-        say("Ctrl-C ends it")
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        say("Ctrl-C ends it")
         ended = asyncio.create_task(serving.wait())
         await asyncio.wait([ended, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED)
         if ended.done():

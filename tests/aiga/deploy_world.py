@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import subprocess
 import time
 
 import psutil
 import pytest
-import requests
 
 STEPS = """
 from pathlib import Path
@@ -17,6 +18,8 @@ def train(model: Path, more: int) -> None:
     model.write_text(str(more))
 """
 """Of a project whose model is a number."""
+READY = b"Ctrl-C ends it"
+"""Said when it serves, and a signal ends it in order."""
 PATIENCE = 180.0
 """Seconds, for an environment may have to be installed first."""
 
@@ -33,18 +36,19 @@ def member(process: subprocess.Popen[str], part: str) -> psutil.Process:
     return found
 
 
-def until_ready(process: subprocess.Popen[str], http: int, patience: float = PATIENCE) -> None:
-    """Waits until the gateway answers; skips the test where the servers' packages cannot be had."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            output, _ = process.communicate()
-            if "package index could not be reached" in output:
-                pytest.skip("the model server's environment needs a package index: aiga serve where there is one")
-            raise AssertionError(output)
-        try:
-            if requests.get(f"http://127.0.0.1:{http}/ready", timeout=1).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.2)
-    raise AssertionError("it is not ready")
+def until_ready(process: subprocess.Popen[str], patience: float = PATIENCE) -> str:
+    """What it printed until it serves; skips the test where the servers' packages cannot be had.
+
+    It reads the pipe itself, for `communicate` would miss what Python had buffered of it.
+    """
+    assert process.stdout is not None
+    pipe, printed, deadline = process.stdout.fileno(), b"", time.monotonic() + patience
+    while READY not in printed:
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"it is not ready: {printed.decode()}"
+        part = os.read(pipe, 1 << 16)
+        if not part and b"package index could not be reached" in printed:
+            pytest.skip("the model server's environment needs a package index: aiga serve where there is one")
+        assert part, printed.decode()
+        printed += part
+    return printed.decode()

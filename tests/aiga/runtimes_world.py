@@ -144,7 +144,7 @@ def served(kind: str, folder: Path) -> Iterator[Live]:
     trained, http, grpc = ran(project), port(), port()
     process = project.start("serve", "--port", str(http), "--grpc-port", str(grpc))
     try:
-        until_ready(process, http, LONGEST)
+        until_ready(process, LONGEST)
         yield Live(kind, trained, f"http://127.0.0.1:{http}/seldon/project-line/line", f"127.0.0.1:{grpc}")
     finally:
         if process.poll() is None:

@@ -77,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     words = ["serve", "--port", str(own), "--grpc-port", str(grpc), "--canary", "staging=50"]
     found = Served(project.start(*words), own)
     try:
-        until_ready(found.process, found.http)
+        until_ready(found.process)
         yield found
     finally:
         found.process.send_signal(signal.SIGINT)

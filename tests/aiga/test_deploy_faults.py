@@ -70,9 +70,6 @@ class Served:
         text = requests.get(f"http://127.0.0.1:{self.http}/metrics", timeout=10).text
         return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE))
 
-    def until_ready(self) -> None:
-        until_ready(self.process, self.http)
-
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -84,7 +81,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     words = ["serve", "--port", str(own), "--grpc-port", str(grpc), "--canary", "staging=50"]
     found = Served(project, own, grpc, sink, project.start(*words, "--events", f"http://127.0.0.1:{sink}"))
     try:
-        found.until_ready()
+        until_ready(found.process)
         yield found
     finally:
         if found.process.poll() is None:
@@ -173,7 +170,7 @@ def test_events_that_a_full_disk_does_not_take_at_the_stop_are_told(served: Serv
 def test_a_killed_supervisor_takes_its_gateway_with_it_and_leaves_the_ports(served: Served) -> None:
     assert served.process.poll() is not None
     served.process = served.project.start(*served.words)
-    served.until_ready()
+    until_ready(served.process)
     family = psutil.Process(served.process.pid).children(recursive=True)
     assert any("aiga.serving.gateway" in " ".join(one.cmdline()) for one in family)
     served.process.kill()
@@ -181,5 +178,5 @@ def test_a_killed_supervisor_takes_its_gateway_with_it_and_leaves_the_ports(serv
     assert not [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     served.process.communicate()
     served.process = served.project.start(*served.words)
-    served.until_ready()
+    until_ready(served.process)
     assert served.ask(1).headers["x-aiga-predictor"] == "main"

@@ -88,7 +88,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     process = project.start("serve", "--port", str(own), "--grpc-port", "0")
     found = Served(project, f"http://127.0.0.1:{own}")
     try:
-        until_ready(process, own)
+        until_ready(process)
         yield found
     finally:
         if process.poll() is None:

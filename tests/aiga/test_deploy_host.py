@@ -47,7 +47,7 @@ def test_both_protocols_are_reached_from_elsewhere_and_the_model_servers_are_not
     http, grpc = port(), port()
     process = project.start("serve", "--port", str(http), "--grpc-port", str(grpc), "--host", "0.0.0.0")
     try:
-        until_ready(process, http)
+        lines = until_ready(process).splitlines()
         body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 1], "data": [3]}]}
         url = f"http://{ELSEWHERE}:{http}/seldon/project-echo/echo/v2/models/echo/infer"
         assert requests.post(url, json=body, timeout=30).json()["outputs"][0]["data"] == [3.0]
@@ -58,8 +58,7 @@ def test_both_protocols_are_reached_from_elsewhere_and_the_model_servers_are_not
         assert {"0.0.0.0"} <= where["gateway"] <= {"0.0.0.0", "::"}, "gRPC takes IPv6 too, where there is any"
     finally:
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
-    lines = output.splitlines()
+        print(process.communicate(timeout=60)[0])
     assert "main: echo:Echo, 100 % of the traffic" in lines
     assert f"page: http://127.0.0.1:{http}/" in lines and f"grpc: 127.0.0.1:{grpc}" in lines, "as this machine asks"
     note = "note: it listens on 0.0.0.0: whoever reaches that can call the model and see the page"

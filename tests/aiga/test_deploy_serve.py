@@ -84,6 +84,8 @@ class Served:
     http: int
     grpc: int
     events: list[dict[str, str]] = field(default_factory=list)
+    printed: str = ""
+    """Until it served."""
 
     @property
     def base(self) -> str:
@@ -106,7 +108,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     words = ["serve", "--port", str(own), "--grpc-port", str(grpc), "--canary", "staging", "--events", events]
     found = Served(project, project.start(*words), own, grpc, handler.taken)
     try:
-        until_ready(found.process, found.http)
+        found.printed = until_ready(found.process)
         yield found
     finally:
         if found.process.poll() is None:
@@ -265,7 +267,8 @@ def test_it_ends_in_order_and_leaves_nothing(served: Served) -> None:
     print(output)
     assert served.process.returncode == 0
     assert "Traceback" not in output
-    assert "main: line@1, 90 % of the traffic" in output and "canary: line@2, 10 % of the traffic" in output
+    assert "main: line@1, 90 % of the traffic" in served.printed
+    assert "canary: line@2, 10 % of the traffic" in served.printed
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{served.http}/ready", timeout=2)
     left = subprocess.run(["pgrep", "-f", str(Path(served.project.home))], capture_output=True, text=True, check=False)
