@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -52,3 +55,14 @@ def until_ready(process: subprocess.Popen[str], patience: float = PATIENCE) -> s
         assert part, printed.decode()
         printed += part
     return printed.decode()
+
+
+@contextmanager
+def serving(process: subprocess.Popen[str], patience: float = PATIENCE) -> Iterator[str]:
+    """What `aiga serve` printed until it served; it ends with the block, unless it has ended."""
+    try:
+        yield until_ready(process, patience)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        print(process.communicate(timeout=60)[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import requests
 import tritonclient.grpc as triton
-from deploy_world import port, until_ready
+from deploy_world import port, serving
 from runner_projects import Made, made, tag
 
 LONGEST = 1500
@@ -143,13 +142,8 @@ def served(kind: str, folder: Path) -> Iterator[Live]:
     project = KINDS[kind].made(folder, pickle=kind == "sklearn")
     trained, http, grpc = ran(project), port(), port()
     process = project.start("serve", "--port", str(http), "--grpc-port", str(grpc))
-    try:
-        until_ready(process, LONGEST)
+    with serving(process, LONGEST):
         yield Live(kind, trained, f"http://127.0.0.1:{http}/seldon/project-line/line", f"127.0.0.1:{grpc}")
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        print(process.communicate(timeout=60)[0])
     assert process.returncode == 0, "it ended in order, and no server had died"
 
 

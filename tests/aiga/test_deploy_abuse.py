@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import subprocess
 import time
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from deploy_world import STEPS, member, port, until_ready
+from deploy_world import STEPS, member, port, serving
 from malformed import malformed
 from runner_projects import made
 
@@ -76,12 +75,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     own, grpc = port(), port()
     words = ["serve", "--port", str(own), "--grpc-port", str(grpc), "--canary", "staging=50"]
     found = Served(project.start(*words), own)
-    try:
-        until_ready(found.process)
+    with serving(found.process):
         yield found
-    finally:
-        found.process.send_signal(signal.SIGINT)
-        print(found.process.communicate(timeout=60)[0])
 
 
 def test_ten_thousand_malformed_and_oversized_bodies_take_nothing_from_others(served: Served) -> None:

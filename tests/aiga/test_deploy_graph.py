@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from deploy_world import port, until_ready
+from deploy_world import port, serving
 from prometheus_client.parser import text_string_to_metric_families
 from runner_projects import Made, made
 
@@ -87,13 +86,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     own = port()
     process = project.start("serve", "--port", str(own), "--grpc-port", "0")
     found = Served(project, f"http://127.0.0.1:{own}")
-    try:
-        until_ready(process)
+    with serving(process):
         yield found
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        print(process.communicate(timeout=60)[0])
 
 
 def test_the_papers_request_goes_through_the_transformer_to_the_model(served: Served) -> None:

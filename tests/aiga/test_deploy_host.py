@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
 import tritonclient.grpc as triton
-from deploy_world import port, until_ready
+from deploy_world import port, serving
 from runner_projects import Made, made
 
 PROJECT = """
@@ -46,8 +45,7 @@ def listening(pid: int) -> dict[str, set[str]]:
 def test_both_protocols_are_reached_from_elsewhere_and_the_model_servers_are_not(project: Made) -> None:
     http, grpc = port(), port()
     process = project.start("serve", "--port", str(http), "--grpc-port", str(grpc), "--host", "0.0.0.0")
-    try:
-        lines = until_ready(process).splitlines()
+    with serving(process) as printed:
         body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 1], "data": [3]}]}
         url = f"http://{ELSEWHERE}:{http}/seldon/project-echo/echo/v2/models/echo/infer"
         assert requests.post(url, json=body, timeout=30).json()["outputs"][0]["data"] == [3.0]
@@ -56,9 +54,7 @@ def test_both_protocols_are_reached_from_elsewhere_and_the_model_servers_are_not
         where = listening(process.pid)
         assert where["others"] == {"127.0.0.1"}
         assert {"0.0.0.0"} <= where["gateway"] <= {"0.0.0.0", "::"}, "gRPC takes IPv6 too, where there is any"
-    finally:
-        process.send_signal(signal.SIGINT)
-        print(process.communicate(timeout=60)[0])
+    lines = printed.splitlines()
     assert "main: echo:Echo, 100 % of the traffic" in lines
     assert f"page: http://127.0.0.1:{http}/" in lines and f"grpc: 127.0.0.1:{grpc}" in lines, "as this machine asks"
     note = "note: it listens on 0.0.0.0: whoever reaches that can call the model and see the page"

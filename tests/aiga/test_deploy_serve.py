@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import requests
 import tritonclient.grpc as triton
-from deploy_world import port, until_ready
+from deploy_world import port, serving
 from PIL import Image
 from runner_projects import Made, made
 
@@ -108,13 +108,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     words = ["serve", "--port", str(own), "--grpc-port", str(grpc), "--canary", "staging", "--events", events]
     found = Served(project, project.start(*words), own, grpc, handler.taken)
     try:
-        found.printed = until_ready(found.process)
-        yield found
+        with serving(found.process) as found.printed:
+            yield found
     finally:
-        if found.process.poll() is None:
-            found.process.send_signal(signal.SIGINT)
-        output, _ = found.process.communicate(timeout=60)
-        print(output)
         sink.shutdown()
 
 

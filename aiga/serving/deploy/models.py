@@ -14,7 +14,7 @@ from aiga.serving.graph.layout import servers as holders
 from aiga.serving.graph.layout import units
 from aiga.serving.servers.layout import Served, fetch
 from aiga.spec.project import Project
-from aiga.spec.serve import Serve, Unit
+from aiga.spec.serve import Serve, Server, Unit
 from aiga.store import Missing, Store
 
 
@@ -104,19 +104,18 @@ class Models:
         """
         serve = self.serve
         if serve.graph is not None:
-            groups = [group for _, group in holders(serve.graph, serve.server)]
-            return [[self._unit(unit, version, folder) for unit in group] for group in groups]
+            groups = holders(serve.graph, serve.server)
+            return [[self._unit(unit, server, version, folder) for unit in group] for server, group in groups]
         if not self.found[version.name]:
             return [[Served(self.name, "custom", run=serve.run, parameters=serve.parameters)]]
         (model,) = self.found[version.name].values()
         server = "custom" if serve.run is not None else serve.server
         return [[fetch(self.name, server, model, folder / "model", run=serve.run, parameters=serve.parameters)]]
 
-    def _unit(self, unit: Unit, version: Version, folder: Path) -> Served:
+    def _unit(self, unit: Unit, server: Server, version: Version, folder: Path) -> Served:
         address = _address(unit, version)
         if address is None:
-            return Served(unit.name, "custom", run=unit.run, parameters=unit.parameters)
-        server = "custom" if unit.run is not None else unit.server or self.serve.server
+            return Served(unit.name, server, run=unit.run, parameters=unit.parameters)
         model = self.found[version.name][address]
         return fetch(unit.name, server, model, folder / "models" / unit.name, run=unit.run, parameters=unit.parameters)
 

@@ -21,7 +21,7 @@ from aiga.serving.gateway.window import Window
 from aiga.serving.graph.passage import Method, NodeCall
 from aiga.serving.messages import Message
 from aiga.serving.protocols.protos.methods import TENSORFLOW, V2
-from aiga.serving.runtimes.calls import TAG_OF
+from aiga.serving.runtimes.calls import TAG_OF, rewarded
 
 SERVER = "seldon_api_executor_server_requests_seconds"
 CLIENT = "seldon_api_executor_client_requests_seconds"
@@ -34,7 +34,6 @@ _CLIENT_LABELS = (
     *("deployment_name", "predictor_name", "predictor_version", "service"),
     *("model_name", "model_image", "model_version", "method", "code"),
 )
-FEEDBACK, REWARD = "seldon_api_model_feedback", "seldon_api_model_feedback_reward"
 MOST_SERIES = 500
 """Label values of latencies; those beyond share one series whose service is `other`."""
 
@@ -173,8 +172,7 @@ class Metrics:
         return (self._deployment, settings.name, settings.version, service, node, *_image(backend, node))
 
     def _rewarded(self, labels: dict[str, str], reward: float) -> None:
-        metrics = [{"key": FEEDBACK, "value": 1}, {"key": REWARD, "type": "COUNTER", "value": reward}]
-        self.custom.add(metrics, labels, TAG_OF["send_feedback"])
+        self.custom.add(rewarded(reward), labels, TAG_OF["send_feedback"])
 
     def _labels(self, backend: Backend, node: str) -> dict[str, str]:
         settings = backend.settings

@@ -32,7 +32,6 @@ from aiga.serving.protocols import seldon, v2
 from aiga.serving.protocols.body import Body, written
 from aiga.serving.protocols.paths import Target, parse
 
-"""Header of an answer: the predictor that gave it."""
 IDLE = 75.0
 """Seconds after which an idle connection is closed."""
 _LINGER = 2.0

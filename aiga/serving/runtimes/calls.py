@@ -34,6 +34,12 @@ MOST: Final = 1000
 """Messages of one call."""
 
 
+def rewarded(reward: float) -> list[dict[str, Any]]:
+    """The metrics of a feedback, as Seldon's wrapper names them."""
+    values = {"seldon_api_model_feedback": 1, "seldon_api_model_feedback_reward": reward}
+    return [{"key": key, "type": "COUNTER", "value": value} for key, value in values.items()]
+
+
 def joined(method: str, messages: Sequence[Message]) -> Message:
     """One request that calls a method with messages; it is addressed as the first of them is."""
     if len(messages) == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
+from aiga.serving.runtimes.calls import TAG_OF, rewarded
+from aiga.serving.runtimes.seldon_core import env_utils
+
 BUCKETS = (*np.logspace(-3, np.log10(30), 50).tolist(), float("inf"))
 """Upper bounds of a timer, in seconds."""
-REWARDS = ("seldon_api_model_feedback", "seldon_api_model_feedback_reward")
 _TYPES = {"COUNTER": "counter", "GAUGE": "gauge", "TIMER": "histogram"}
-_UNKNOWN = "NOT_IMPLEMENTED"
 Key = tuple[str, str, tuple[tuple[str, str], ...]]
 """Type, name, and labels of its own."""
 
 
-def labels(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def labels() -> dict[str, str]:
     """The labels of all metrics, from the variables that Seldon gives a container."""
-    image, _, version = environment.get("PREDICTIVE_UNIT_IMAGE", f"{_UNKNOWN}:{_UNKNOWN}").rpartition(":")
-    deployment = environment.get("SELDON_DEPLOYMENT_ID", _UNKNOWN)
-    predictor_labels = json.loads(environment.get("PREDICTOR_LABELS", "{}"))
+    image, _, version = env_utils.get_image_name().rpartition(":")
+    deployment = env_utils.get_deployment_name()
     return {
         "deployment_name": deployment,
-        "model_name": environment.get("PREDICTIVE_UNIT_ID", _UNKNOWN),
+        "model_name": env_utils.get_model_name(),
         "model_image": image,
         "model_version": version,
-        "predictor_name": environment.get("PREDICTOR_ID", _UNKNOWN),
-        "predictor_version": predictor_labels.get("version", _UNKNOWN),
+        "predictor_name": env_utils.get_predictor_name(),
+        "predictor_version": env_utils.get_predictor_version(),
         "seldon_deployment_name": deployment,
         "image_name": image,
         "image_version": version,
@@ -75,8 +74,7 @@ class CustomMetrics:
     def reward(self, reward: float) -> None:
         """Counts a feedback and what it was worth, as Seldon does unless it was worth nothing."""
         if reward:
-            values = zip(REWARDS, (1, reward), strict=True)
-            self.update([{"type": "COUNTER", "key": key, "value": value} for key, value in values], "feedback")
+            self.update(rewarded(reward), TAG_OF["send_feedback"])
 
     def describe(self) -> Sequence[Any]:
         """None is known before a class says it."""
